@@ -1,2 +1,51 @@
+//! The heart of AlephZero: topics in shared memory, without files, clocks, threads or an allocator.
+//!
+//! A topic is a ring of frames behind a 144-byte header, byte-compatible with AlephZero 0.3. Writers take a lock; readers
+//! never do: they copy a frame and then find out whether it was still there.
+//!
+//! * [`Transport`] is a topic: some memory ([`Mem`]) and a lock ([`Lock`]).
+//! * [`Locked`] is a locked topic: allocate, commit, clear, walk.
+//! * [`Cursor`] is a reader's place; [`Transport::read`] moves it.
+//! * [`layout`] says where every byte is.
+//!
+//! ```
+//! use a0_core::{Cursor, Select, SliceMem, Transport, Unshared};
+//!
+//! let mut arena = [0; 1024];
+//! let topic = Transport::open(SliceMem::new(&mut arena)?, Unshared)?;
+//! let mut reader = Cursor::end(&topic)?;
+//!
+//! topic.lock(None)?.push(b"ready")?;
+//!
+//! let mut buffer = heapless::Vec::<u8, 64>::new();
+//! assert!(topic.read(&mut reader, Select::Next, &mut buffer)?.is_some());
+//! assert_eq!(buffer, b"ready");
+//! # Ok::<(), a0_core::Error>(())
+//! ```
+//!
+//! Features: `defmt` derives `defmt::Format` for the public value and error types.
 #![no_std]
-//! Placeholder.
+
+mod cursor;
+mod error;
+mod frame;
+pub mod layout;
+mod lock;
+mod locked;
+mod mem;
+mod plan;
+mod state;
+mod transport;
+mod upgrade;
+
+pub use cursor::{Buffer, Cursor, Received, Select};
+pub use error::{Corruption, Error, LockError};
+pub use frame::FrameHeader;
+pub use lock::spin::SpinLock;
+pub use lock::{Acquired, Lock, ReadOnly, Unshared};
+pub use locked::{Locked, Slot};
+pub use mem::Mem;
+pub use mem::raw::{Access, RawMem};
+pub use mem::slice::SliceMem;
+pub use state::State;
+pub use transport::Transport;

@@ -1,0 +1,108 @@
+//! The memory that the algorithm runs over.
+
+mod copy;
+pub(crate) mod raw;
+pub(crate) mod slice;
+
+use core::sync::atomic::Ordering;
+
+use crate::layout::Field;
+
+/// Bytes that other processes may change at any moment.
+///
+/// The whole protocol is written against this trait, so the same code runs over shared memory ([`crate::RawMem`]), over
+/// any byte slice ([`crate::SliceMem`]), and in tests over a log of stores and over a model checker's atomics. A fence is
+/// a method for that reason: a model checker has fences of its own.
+///
+/// Callers pass only locations inside [`Mem::size`]; an implementation panics on anything else, because that is
+/// a bug of the caller and never a property of a file's content.
+pub trait Mem {
+    /// Bytes in this memory.
+    fn size(&self) -> u64;
+
+    /// Reads one byte-wide location.
+    fn load_u8(&self, field: Field<u8>, order: Ordering) -> u8;
+    /// Reads one 32-bit location.
+    fn load_u32(&self, field: Field<u32>, order: Ordering) -> u32;
+    /// Reads one 64-bit location.
+    fn load_u64(&self, field: Field<u64>, order: Ordering) -> u64;
+
+    /// Writes one byte-wide location.
+    fn store_u8(&self, field: Field<u8>, value: u8, order: Ordering);
+    /// Writes one 32-bit location.
+    fn store_u32(&self, field: Field<u32>, value: u32, order: Ordering);
+    /// Writes one 64-bit location.
+    fn store_u64(&self, field: Field<u64>, value: u64, order: Ordering);
+
+    /// Replaces `current` by `new`; on failure gives the value that was there. A failed exchange is relaxed.
+    fn cas_u32(&self, field: Field<u32>, current: u32, new: u32, order: Ordering) -> Result<u32, u32>;
+    /// Adds with wrap-around; gives the old value.
+    fn fetch_add_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32;
+    /// Sets bits; gives the old value.
+    fn fetch_or_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32;
+    /// Keeps only the given bits; gives the old value.
+    fn fetch_and_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32;
+
+    /// A memory fence.
+    fn fence(&self, order: Ordering);
+
+    /// A sequentially consistent fence, right behind an atomic read-modify-write of the same thread.
+    ///
+    /// Where such an instruction is a full barrier by itself (x86), nothing has to be executed.
+    fn fence_after_rmw(&self) {
+        self.fence(Ordering::SeqCst);
+    }
+
+    /// Copies bytes out. They may be torn if somebody writes meanwhile; the caller validates afterwards.
+    fn read(&self, offset: u64, into: &mut [u8]);
+    /// Copies bytes in.
+    fn write(&self, offset: u64, bytes: &[u8]);
+}
+
+impl<T: Mem + ?Sized> Mem for &T {
+    fn size(&self) -> u64 {
+        (**self).size()
+    }
+    fn load_u8(&self, field: Field<u8>, order: Ordering) -> u8 {
+        (**self).load_u8(field, order)
+    }
+    fn load_u32(&self, field: Field<u32>, order: Ordering) -> u32 {
+        (**self).load_u32(field, order)
+    }
+    fn load_u64(&self, field: Field<u64>, order: Ordering) -> u64 {
+        (**self).load_u64(field, order)
+    }
+    fn store_u8(&self, field: Field<u8>, value: u8, order: Ordering) {
+        (**self).store_u8(field, value, order);
+    }
+    fn store_u32(&self, field: Field<u32>, value: u32, order: Ordering) {
+        (**self).store_u32(field, value, order);
+    }
+    fn store_u64(&self, field: Field<u64>, value: u64, order: Ordering) {
+        (**self).store_u64(field, value, order);
+    }
+    fn cas_u32(&self, field: Field<u32>, current: u32, new: u32, order: Ordering) -> Result<u32, u32> {
+        (**self).cas_u32(field, current, new, order)
+    }
+    fn fetch_add_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
+        (**self).fetch_add_u32(field, value, order)
+    }
+    fn fetch_or_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
+        (**self).fetch_or_u32(field, value, order)
+    }
+    fn fetch_and_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
+        (**self).fetch_and_u32(field, value, order)
+    }
+    fn fence(&self, order: Ordering) {
+        (**self).fence(order);
+    }
+    fn fence_after_rmw(&self) {
+        (**self).fence_after_rmw();
+    }
+    fn read(&self, offset: u64, into: &mut [u8]) {
+        (**self).read(offset, into);
+    }
+    fn write(&self, offset: u64, bytes: &[u8]) {
+        (**self).write(offset, bytes);
+    }
+}

@@ -1,0 +1,171 @@
+//! The double-buffered state: what one page says, how it is read without a lock, how it is committed.
+
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use crate::error::Corruption;
+use crate::layout::{FRAME_ALIGN, FRAME_HEADER, WORKSPACE, header, page};
+use crate::mem::Mem;
+
+/// What a state page says: which frames are in the arena.
+///
+/// A plain value: planning an allocation works on copies of it, and only [`State::commit`] touches memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct State {
+    /// Sequence number of the oldest frame.
+    pub seq_low: u64,
+    /// Sequence number of the newest frame ever committed; survives eviction and clearing.
+    pub seq_high: u64,
+    /// Offset of the oldest frame, 0 when empty.
+    pub off_head: u64,
+    /// Offset of the newest frame, 0 when empty.
+    pub off_tail: u64,
+    /// End of the used part of the arena.
+    pub high_water_mark: u64,
+}
+
+impl State {
+    /// The state of a fresh topic.
+    pub const FRESH: State = State { seq_low: 0, seq_high: 0, off_head: 0, off_tail: 0, high_water_mark: WORKSPACE };
+
+    /// No frames.
+    pub fn is_empty(&self) -> bool {
+        self.seq_high == 0 || self.seq_low > self.seq_high
+    }
+
+    /// Number of frames.
+    pub fn frame_count(&self) -> u64 {
+        if self.is_empty() { 0 } else { (self.seq_high - self.seq_low).saturating_add(1) }
+    }
+
+    /// The state with all frames gone. `None` when the sequence numbers are used up.
+    pub(crate) fn cleared(&self) -> Option<State> {
+        Some(State { seq_low: self.seq_high.checked_add(1)?, seq_high: self.seq_high, ..State::FRESH })
+    }
+
+    /// Whether the state can describe an arena of `limit` bytes at all.
+    ///
+    /// # Errors
+    /// [`Corruption::State`] naming the first field that cannot be.
+    pub fn check(&self, limit: u64) -> Result<(), Corruption> {
+        let bad = |field, value| Err(Corruption::State { field, value });
+        if self.high_water_mark < WORKSPACE || self.high_water_mark > limit {
+            return bad("high_water_mark", self.high_water_mark);
+        }
+        if self.is_empty() {
+            return match *self {
+                State { off_head: 0, off_tail: 0, .. } => Ok(()),
+                State { off_head: 0, off_tail, .. } => bad("off_tail of an empty topic", off_tail),
+                State { off_head, .. } => bad("off_head of an empty topic", off_head),
+            };
+        }
+        if self.seq_low == 0 {
+            return bad("seq_low", 0);
+        }
+        if !offset_is_sound(self.off_head, limit) {
+            return bad("off_head", self.off_head);
+        }
+        if !offset_is_sound(self.off_tail, limit) {
+            return bad("off_tail", self.off_tail);
+        }
+        Ok(())
+    }
+
+    fn load_page<M: Mem + ?Sized>(mem: &M, index: u8) -> State {
+        State {
+            seq_low: mem.load_u64(page::seq_low(index), Relaxed),
+            seq_high: mem.load_u64(page::seq_high(index), Relaxed),
+            off_head: mem.load_u64(page::off_head(index), Relaxed),
+            off_tail: mem.load_u64(page::off_tail(index), Relaxed),
+            high_water_mark: mem.load_u64(page::high_water_mark(index), Relaxed),
+        }
+    }
+
+    fn store_page<M: Mem + ?Sized>(&self, mem: &M, index: u8) {
+        mem.store_u64(page::seq_low(index), self.seq_low, Relaxed);
+        mem.store_u64(page::seq_high(index), self.seq_high, Relaxed);
+        mem.store_u64(page::off_head(index), self.off_head, Relaxed);
+        mem.store_u64(page::off_tail(index), self.off_tail, Relaxed);
+        mem.store_u64(page::high_water_mark(index), self.high_water_mark, Relaxed);
+    }
+
+    /// The committed state, for the lock's holder.
+    #[inline]
+    pub(crate) fn load_locked<M: Mem + ?Sized>(mem: &M) -> State {
+        // Relaxed: taking the lock has ordered us behind the last writer.
+        State::load_page(mem, mem.load_u8(header::COMMITTED_PAGE, Relaxed))
+    }
+
+    /// One try at the committed state without the lock; `None` if a writer was in the way.
+    ///
+    /// A page is only written while it is not the committed one. So if the index is the same before and after its
+    /// words were read, the words are of one commit, unless the index flipped twice and the page was rewritten in
+    /// between: then the words were possibly a mixture. The second reading excludes that. Its loads come after the
+    /// second load of the index, so they see everything of the commit that this load saw, and a word that differs
+    /// from the first reading gives the mixture away.
+    #[inline]
+    pub(crate) fn snapshot<M: Mem + ?Sized>(mem: &M) -> Option<State> {
+        // Acquire: the page's words must be at least as new as this index.
+        let index = mem.load_u8(header::COMMITTED_PAGE, Acquire);
+        let first = State::load_page(mem, index);
+        // Orders the page's words before the second load of the index.
+        mem.fence(Acquire);
+        if mem.load_u8(header::COMMITTED_PAGE, Relaxed) != index {
+            return None;
+        }
+        // Orders the second load of the index before the second reading of the words.
+        mem.fence(Acquire);
+        (State::load_page(mem, index) == first).then_some(first)
+    }
+
+    /// Whether the newest committed frame may be another one than `seq`: two loads, for polling.
+    ///
+    /// May say yes too often (a page in the middle of being written), so a snapshot decides; may say no too late,
+    /// as if asked a moment earlier.
+    #[inline]
+    pub(crate) fn may_have_news<M: Mem + ?Sized>(mem: &M, seq: u64) -> bool {
+        let index = mem.load_u8(header::COMMITTED_PAGE, Acquire);
+        mem.load_u64(page::seq_high(index), Relaxed) != seq
+    }
+
+    /// The lowest live sequence number, for validating what was just copied. Call it behind an acquire fence.
+    ///
+    /// A single load of the page's word is enough, although a writer may be changing that page: numbers only grow, so
+    /// what it can give is the value that the index stands for or a newer one, and both refuse what is gone.
+    #[inline]
+    pub(crate) fn validate_low<M: Mem + ?Sized>(mem: &M) -> u64 {
+        let index = mem.load_u8(header::COMMITTED_PAGE, Acquire);
+        mem.load_u64(page::seq_low(index), Relaxed)
+    }
+
+    /// Makes this the committed state: write the other page, flip the index, count the event.
+    #[inline]
+    pub(crate) fn commit<M: Mem + ?Sized>(&self, mem: &M) {
+        let working = u8::from(mem.load_u8(header::COMMITTED_PAGE, Relaxed) == 0);
+        self.store_page(mem, working);
+        // Release: whoever sees the flip sees the page, and every frame byte stored before.
+        mem.store_u8(header::COMMITTED_PAGE, working, Release);
+        let events = mem.load_u32(header::EVENTS, Relaxed);
+        // Release: a sleeper that reads the new count also finds the new state. A plain store is enough under the
+        // lock: 0.3 reads the counter under the lock too, and our own requeue sleepers announce themselves in SLEEPERS.
+        mem.store_u32(header::EVENTS, events.wrapping_add(1), Release);
+        // Whatever the caller overwrites next (frames just evicted, the page that is now the working one) becomes
+        // visible only behind the flip: a reader that sees such a byte, and then an acquire fence, sees the flip.
+        mem.fence(Release);
+    }
+
+    /// Copies the committed page onto the working page.
+    ///
+    /// A 0.3 process that is handed the lock inside a wait looks at the working page without refreshing it, and
+    /// would miss news otherwise; and what a dead writer left there must not be found.
+    #[inline]
+    pub(crate) fn refresh_working_page<M: Mem + ?Sized>(&self, mem: &M) {
+        self.store_page(mem, u8::from(mem.load_u8(header::COMMITTED_PAGE, Relaxed) == 0));
+    }
+}
+
+/// Whether a frame header can be at `offset` in an arena of `limit` bytes.
+#[inline]
+pub(crate) fn offset_is_sound(offset: u64, limit: u64) -> bool {
+    offset >= WORKSPACE && offset.is_multiple_of(FRAME_ALIGN) && limit >= FRAME_HEADER && offset <= limit - FRAME_HEADER
+}
