@@ -36,6 +36,7 @@ mod encode;
 mod error;
 mod headers;
 pub mod keys;
+mod short;
 mod sink;
 
 pub use crate::text::{Decimal, Text};

@@ -268,9 +268,11 @@ impl TimeWall {
     /// `2023-09-13T20:00:06.000000042-00:00`.
     #[inline]
     pub fn to_text(self) -> TimeWallText {
-        let days = self.secs.div_euclid(SECS_PER_DAY);
-        let of_day = self.secs.rem_euclid(SECS_PER_DAY) as u32;
-        let (year, month, day) = civil::civil_from_days(days);
+        // Counted from `MIN`, neither number is negative, and division is plain.
+        let secs = (self.secs - Self::MIN.secs) as u64;
+        let of_day = (secs % SECS_PER_DAY as u64) as u32;
+        let days = (secs / SECS_PER_DAY as u64) as i64;
+        let (year, month, day) = civil::civil_from_days(days + Self::MIN.secs / SECS_PER_DAY);
 
         let mut text = *b"0000-00-00T00:00:00.000000000-00:00";
         text[..2].copy_from_slice(&two_digits(year / 100));

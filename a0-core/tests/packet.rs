@@ -1,6 +1,6 @@
 //! The packet codec against stored packets and arbitrary bytes.
 
-use a0_core::packet::{Decimal, PacketSink, Staged, keys};
+use a0_core::packet::{Decimal, PacketSink, SliceSink, Staged, keys};
 use a0_core::{Encoder, FlatPacket, Id, TimeMono, TimeWall};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -14,6 +14,16 @@ const P2: &[u8] = include_bytes!("golden/p2.bin");
 
 const ID: &str = "12345678-9ABC-4DEF-8123-456789ABCDEF";
 
+/// A sink that lends no memory and records each piece.
+#[derive(Default)]
+struct Pieces(Vec<Vec<u8>>);
+
+impl PacketSink for Pieces {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0.push(bytes.to_vec());
+    }
+}
+
 fn id() -> Id {
     ID.parse().expect("a sound id")
 }
@@ -22,6 +32,19 @@ fn encode(id: &Id, blocks: &[&[(&str, &str)]], payload: &[u8]) -> Vec<u8> {
     let encoder = Encoder::new(id, blocks, payload).expect("sound headers");
     let mut bytes = vec![0xaa; encoder.encoded_len()];
     assert_eq!(encoder.encode_into(&mut bytes), Ok(bytes.len()));
+
+    // All ways to write a packet must agree.
+    let mut pieces = Pieces::default();
+    encoder.write_to(&mut pieces);
+    assert_eq!(pieces.0.concat(), bytes);
+    let mut few = Pieces::default();
+    encoder.write_to(&mut Staged::<_, 64>::new(&mut few));
+    assert_eq!(few.0.concat(), bytes);
+    let mut slice = vec![0xaa; bytes.len()];
+    let mut sink = SliceSink::new(&mut slice);
+    encoder.write_to(&mut sink);
+    assert_eq!(sink.finish(), Ok(bytes.len()));
+    assert_eq!(slice, bytes);
     bytes
 }
 
@@ -81,14 +104,6 @@ fn p2_encodes_and_decodes() {
 
 #[test]
 fn staged_header_block_is_one_piece_and_payload_another() {
-    #[derive(Default)]
-    struct Pieces(Vec<Vec<u8>>);
-    impl PacketSink for Pieces {
-        fn put(&mut self, bytes: &[u8]) {
-            self.0.push(bytes.to_vec());
-        }
-    }
-
     let payload = [7; 1000];
     let mut sink = Pieces::default();
     let mut stage = Staged::<_, 512>::new(&mut sink);

@@ -1,6 +1,6 @@
 //! Writing packets.
 
-use super::{ENTRY_LEN, MIN_LEN, PacketError, PacketSink, SliceSink};
+use super::{ENTRY_LEN, MIN_LEN, PacketError, PacketSink, short};
 use crate::id::Id;
 
 /// One header to be written: key and value.
@@ -37,25 +37,24 @@ impl<'a> Encoder<'a> {
     ) -> Result<Self, PacketError> {
         let mut header_count = 0;
         let mut payload_offset = MIN_LEN;
-        for (key, value) in blocks.iter().copied().flatten() {
-            if has_nul(key) {
-                return Err(PacketError::KeyHasNul {
-                    index: header_count,
-                });
+        // Nested loops: a flattened iterator costs as much as the check itself.
+        for block in blocks {
+            for (key, value) in *block {
+                if short::has_nul(key.as_bytes()) {
+                    let index = header_count;
+                    return Err(PacketError::KeyHasNul { index });
+                }
+                if short::has_nul(value.as_bytes()) {
+                    let index = header_count;
+                    return Err(PacketError::ValueHasNul { index });
+                }
+                header_count += 1;
+                payload_offset = (ENTRY_LEN + 2)
+                    .checked_add(key.len())
+                    .and_then(|len| len.checked_add(value.len()))
+                    .and_then(|len| len.checked_add(payload_offset))
+                    .ok_or(PacketError::TooLarge)?;
             }
-            if has_nul(value) {
-                return Err(PacketError::ValueHasNul {
-                    index: header_count,
-                });
-            }
-            // No slice is longer than half of a `usize`, so one more addition
-            // than the checked one cannot overflow either.
-            header_count += 1;
-            payload_offset = (ENTRY_LEN + 2)
-                .checked_add(key.len())
-                .and_then(|len| len.checked_add(value.len()))
-                .and_then(|len| len.checked_add(payload_offset))
-                .ok_or(PacketError::TooLarge)?;
         }
         let len = payload_offset
             .checked_add(payload.len())
@@ -76,25 +75,15 @@ impl<'a> Encoder<'a> {
         self.len
     }
 
-    /// Writes the packet to `sink`: the header block in short pieces, then the
-    /// payload in one. [`Staged`](super::Staged) joins the short ones.
+    /// Writes the packet to `sink`: the header block in one piece if the sink
+    /// lends memory for it, else in short ones; then the payload in one.
+    ///
+    /// Put a [`Staged`](super::Staged) before a sink that lends none.
     #[inline]
     pub fn write_to(&self, sink: &mut impl PacketSink) {
-        sink.put(&self.id.to_wire());
-        sink.put(&word(self.header_count));
-        let mut offset = MIN_LEN + ENTRY_LEN * self.header_count;
-        for (key, value) in self.headers() {
-            let value_offset = offset + key.len() + 1;
-            sink.put(&word(offset));
-            sink.put(&word(value_offset));
-            offset = value_offset + value.len() + 1;
-        }
-        sink.put(&word(self.payload_offset));
-        for (key, value) in self.headers() {
-            sink.put(key.as_bytes());
-            sink.put(&[0]);
-            sink.put(value.as_bytes());
-            sink.put(&[0]);
+        match sink.lend(self.payload_offset) {
+            Some(head) => self.fill(head),
+            None => self.put_pieces(sink),
         }
         sink.put(self.payload);
     }
@@ -104,18 +93,82 @@ impl<'a> Encoder<'a> {
     /// # Errors
     ///
     /// [`PacketError::BufferTooSmall`] if `out` is shorter than
-    /// [`Encoder::encoded_len`].
+    /// [`Encoder::encoded_len`]; nothing is written then.
     #[inline]
     pub fn encode_into(&self, out: &mut [u8]) -> Result<usize, PacketError> {
-        let mut sink = SliceSink::new(out);
-        self.write_to(&mut sink);
-        sink.finish()
+        let (head, payload) = out
+            .get_mut(..self.len)
+            .and_then(|out| out.split_at_mut_checked(self.payload_offset))
+            .ok_or(PacketError::BufferTooSmall { needed: self.len })?;
+        self.fill(head);
+        payload.copy_from_slice(self.payload);
+        Ok(self.len)
     }
 
-    #[inline]
-    fn headers(&self) -> impl Iterator<Item = &'a Header<'a>> + use<'a> {
-        self.blocks.iter().copied().flatten()
+    /// Writes all that precedes the payload to `head`, which is as long, in
+    /// one pass over the headers.
+    fn fill(&self, head: &mut [u8]) {
+        let filled = self.try_fill(head);
+        debug_assert!(filled.is_some(), "measured by `new`");
     }
+
+    /// [`Encoder::fill`]; `None` if `head` is too short.
+    #[inline]
+    fn try_fill(&self, head: &mut [u8]) -> Option<()> {
+        let (id, rest) = head.split_first_chunk_mut()?;
+        let (nul, rest) = rest.split_first_mut()?;
+        let (count, rest) = rest.split_first_chunk_mut()?;
+        let (table, rest) = rest.split_at_mut_checked(ENTRY_LEN * self.header_count)?;
+        let (payload_offset, mut text) = rest.split_first_chunk_mut()?;
+        *id = *self.id.as_bytes();
+        *nul = 0;
+        *count = word(self.header_count);
+        *payload_offset = word(self.payload_offset);
+
+        let mut entries = table.as_chunks_mut().0.as_chunks_mut().0.iter_mut();
+        let mut offset = MIN_LEN + ENTRY_LEN * self.header_count;
+        for block in self.blocks {
+            for ((key, value), entry) in block.iter().zip(&mut entries) {
+                let value_offset = offset + key.len() + 1;
+                *entry = [word(offset), word(value_offset)];
+                offset = value_offset + value.len() + 1;
+                text = fill_string(text, key)?;
+                text = fill_string(text, value)?;
+            }
+        }
+        Some(())
+    }
+
+    /// Puts all that precedes the payload, in two passes over the headers.
+    fn put_pieces(&self, sink: &mut impl PacketSink) {
+        let headers = || self.blocks.iter().copied().flatten();
+
+        sink.put(&self.id.to_wire());
+        sink.put(&word(self.header_count));
+        let mut offset = MIN_LEN + ENTRY_LEN * self.header_count;
+        for (key, value) in headers() {
+            let value_offset = offset + key.len() + 1;
+            sink.put([word(offset), word(value_offset)].as_flattened());
+            offset = value_offset + value.len() + 1;
+        }
+        sink.put(&word(self.payload_offset));
+        for (key, value) in headers() {
+            sink.put(key.as_bytes());
+            sink.put(&[0]);
+            sink.put(value.as_bytes());
+            sink.put(&[0]);
+        }
+    }
+}
+
+/// Writes `string` and a NUL to the start of `text` and returns the rest.
+#[inline]
+fn fill_string<'t>(text: &'t mut [u8], string: &str) -> Option<&'t mut [u8]> {
+    let (room, rest) = text.split_at_mut_checked(string.len())?;
+    let (nul, rest) = rest.split_first_mut()?;
+    short::copy(room, string.as_bytes());
+    *nul = 0;
+    Some(rest)
 }
 
 /// A count or an offset as it is stored. A `usize` always fits.
@@ -124,49 +177,9 @@ const fn word(value: usize) -> [u8; 8] {
     (value as u64).to_le_bytes()
 }
 
-/// Whether `text` contains a NUL. Strings are short: eight bytes at a time,
-/// the last eight overlapping, is faster than a general search.
-#[inline]
-fn has_nul(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    if let Some(last) = bytes.last_chunk() {
-        let (words, _) = bytes.as_chunks();
-        let found = words
-            .iter()
-            .fold(zero_bytes(*last), |found, word| found | zero_bytes(*word));
-        return found != 0;
-    }
-    bytes.iter().fold(false, |found, byte| found | (*byte == 0))
-}
-
-/// A number that is not zero exactly if some byte of `word` is.
-#[inline]
-const fn zero_bytes(word: [u8; 8]) -> u64 {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = LOW << 7;
-
-    let word = u64::from_le_bytes(word);
-    word.wrapping_sub(LOW) & !word & HIGH
-}
-
 #[cfg(test)]
 mod tests {
-    extern crate std;
-
     use super::*;
-
-    #[test]
-    fn nul_is_found_at_every_place_of_every_length() {
-        for len in 0..40 {
-            let clean = "\u{80}".repeat(len / 2) + &"\u{1}".repeat(len % 2);
-            assert!(!has_nul(&clean));
-            for at in 0..len {
-                let mut text = "x".repeat(len);
-                text.replace_range(at..=at, "\0");
-                assert!(has_nul(&text));
-            }
-        }
-    }
 
     #[test]
     fn the_header_with_a_nul_is_named() {

@@ -1,10 +1,9 @@
 //! Lists of headers: as they lie in a packet, and as they are gathered for one.
 
-use core::ffi::CStr;
 use core::iter::FusedIterator;
 use core::slice;
 
-use super::{PacketError, WORD_LEN};
+use super::{PacketError, WORD_LEN, short};
 
 /// A row of the header table: the offsets of a key and of its value.
 pub(super) type Entry = [[u8; WORD_LEN]; 2];
@@ -162,10 +161,7 @@ impl<'a> HeaderText<'a> {
     pub(super) fn string(&self, offset: [u8; WORD_LEN]) -> &'a str {
         // `check` makes all of this succeed, so the empty default is never used.
         self.tail(offset)
-            .and_then(|tail| {
-                let string = CStr::from_bytes_until_nul(tail.as_bytes()).ok()?;
-                tail.get(..string.count_bytes())
-            })
+            .and_then(|tail| tail.get(..short::find_nul(tail.as_bytes())?))
             .unwrap_or_default()
     }
 

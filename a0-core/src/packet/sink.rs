@@ -10,6 +10,17 @@ use super::PacketError;
 pub trait PacketSink {
     /// Takes the next bytes.
     fn put(&mut self, bytes: &[u8]);
+
+    /// Takes the next `len` bytes by lending exactly the memory for them, which
+    /// the caller then fills. `None`, the default, leaves it to
+    /// [`put`](PacketSink::put).
+    ///
+    /// Only a sink whose memory no one else sees yet may lend it.
+    #[inline]
+    fn lend(&mut self, len: usize) -> Option<&mut [u8]> {
+        let _ = len;
+        None
+    }
 }
 
 /// Writes to a slice of ordinary memory.
@@ -51,15 +62,22 @@ impl<'a> SliceSink<'a> {
 impl PacketSink for SliceSink<'_> {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
-        match core::mem::take(&mut self.free).split_at_mut_checked(bytes.len()) {
-            // Once a piece has found no room, later ones must not either.
-            Some((room, rest)) if self.missing == 0 => {
-                copy_short(room, bytes);
-                self.free = rest;
-                self.written += bytes.len();
-            }
-            _ => self.missing += bytes.len(),
+        match self.lend(bytes.len()) {
+            Some(room) => room.copy_from_slice(bytes),
+            None => self.missing += bytes.len(),
         }
+    }
+
+    #[inline]
+    fn lend(&mut self, len: usize) -> Option<&mut [u8]> {
+        // Once a piece has found no room, later ones must not either.
+        if self.missing > 0 || len > self.free.len() {
+            return None;
+        }
+        let (room, rest) = core::mem::take(&mut self.free).split_at_mut_checked(len)?;
+        self.free = rest;
+        self.written += len;
+        Some(room)
     }
 }
 
@@ -106,16 +124,23 @@ impl<'s, S: PacketSink, const N: usize> Staged<'s, S, N> {
 impl<S: PacketSink, const N: usize> PacketSink for Staged<'_, S, N> {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
-        if bytes.len() > N - self.held {
+        match self.lend(bytes.len()) {
+            Some(room) => room.copy_from_slice(bytes),
+            None => {
+                self.flush();
+                self.sink.put(bytes);
+            }
+        }
+    }
+
+    #[inline]
+    fn lend(&mut self, len: usize) -> Option<&mut [u8]> {
+        if len > N - self.held {
             self.flush();
         }
-        match self.stage.get_mut(self.held..self.held + bytes.len()) {
-            Some(room) => {
-                copy_short(room, bytes);
-                self.held += bytes.len();
-            }
-            None => self.sink.put(bytes),
-        }
+        let room = self.stage.get_mut(self.held..)?.get_mut(..len)?;
+        self.held += len;
+        Some(room)
     }
 }
 
@@ -123,35 +148,6 @@ impl<S: PacketSink, const N: usize> Drop for Staged<'_, S, N> {
     #[inline]
     fn drop(&mut self) {
         self.flush();
-    }
-}
-
-/// Copies `from` to `to`, which is as long.
-///
-/// Header strings are mostly shorter than 32 bytes, where two copies of a
-/// fixed size that may overlap beat a call of `memcpy`.
-#[inline]
-fn copy_short(to: &mut [u8], from: &[u8]) {
-    #[inline]
-    fn ends<const N: usize>(to: &mut [u8], from: &[u8]) {
-        if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
-            if let Some(to) = to.first_chunk_mut() {
-                *to = *first;
-            }
-            if let Some(to) = to.last_chunk_mut() {
-                *to = *last;
-            }
-        }
-    }
-
-    match from.len() {
-        0 => {}
-        1 => ends::<1>(to, from),
-        2..=3 => ends::<2>(to, from),
-        4..=7 => ends::<4>(to, from),
-        8..=15 => ends::<8>(to, from),
-        16..=32 => ends::<16>(to, from),
-        _ => to.copy_from_slice(from),
     }
 }
 
@@ -205,16 +201,5 @@ mod tests {
             Err(PacketError::BufferTooSmall { needed: 8 })
         );
         assert_eq!(&out, b"ab\0\0");
-    }
-
-    #[test]
-    fn copies_of_every_length_are_exact() {
-        let from: [u8; 80] = core::array::from_fn(|i| i as u8 + 1);
-        for len in 0..from.len() {
-            let mut to = [0; 80];
-            copy_short(&mut to[..len], &from[..len]);
-            assert_eq!(to[..len], from[..len]);
-            assert!(to[len..].iter().all(|byte| *byte == 0));
-        }
     }
 }

@@ -26,18 +26,21 @@ pub(super) const fn days_from_civil(year: u32, month: u32, day: u32) -> i64 {
 /// counted from the start of 1970.
 #[inline]
 pub(super) const fn civil_from_days(days: i64) -> (u32, u32, u32) {
-    let days = (days + EPOCH) as u32;
-    let (era, of_era) = (days / DAYS_PER_ERA, days % DAYS_PER_ERA);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 {
-        from_march + 3
+    // Neri and Schneider, "Euclidean affine functions and their application
+    // to calendar algorithms" (2023): divisions by 1461 and by month lengths
+    // become multiplications.
+    let quarters = 4 * (days + EPOCH) as u32 + 3;
+    let (century, of_century) = (quarters / DAYS_PER_ERA, quarters % DAYS_PER_ERA / 4);
+    let years = 2_939_745 * (4 * of_century + 3) as u64;
+    let year = 100 * century + (years >> 32) as u32;
+    let of_year = years as u32 / 2_939_745 / 4;
+    let months = 2_141 * of_year + 197_913;
+    let (month, day) = (months >> 16, (months & 0xffff) / 2_141 + 1);
+    if of_year < 306 {
+        (year - 400, month, day)
     } else {
-        from_march - 9
-    };
-    (era * 400 + year + (month <= 2) as u32 - 400, month, day)
+        (year - 399, month - 12, day)
+    }
 }
 
 #[cfg(test)]
