@@ -6,6 +6,7 @@
 //! * [`Transport`] is a topic: some memory ([`Mem`]) and a lock ([`Lock`]).
 //! * [`Locked`] is a locked topic: allocate, commit, clear, walk.
 //! * [`Cursor`] is a reader's place; [`Transport::read`] moves it.
+//! * [`packet`] is what AlephZero programs put into frames: an id, headers, a payload.
 //! * [`layout`] says where every byte is.
 //!
 //! ```
@@ -29,23 +30,30 @@
 mod cursor;
 mod error;
 mod frame;
+mod id;
 pub mod layout;
 mod lock;
 mod locked;
 mod mem;
+pub mod packet;
 mod plan;
 mod state;
+mod text;
+pub mod time;
 mod transport;
 mod upgrade;
 
 pub use cursor::{Buffer, Cursor, Received, Select};
 pub use error::{Corruption, Error, LockError};
 pub use frame::FrameHeader;
+pub use id::Id;
 pub use lock::spin::SpinLock;
 pub use lock::{Acquired, Lock, ReadOnly, Unshared};
 pub use locked::{Locked, Slot};
 pub use mem::Mem;
 pub use mem::raw::{Access, RawMem};
 pub use mem::slice::SliceMem;
+pub use packet::{Encoder, FlatPacket, PacketError};
 pub use state::State;
+pub use time::{Clock, TimeMono, TimeWall};
 pub use transport::Transport;
