@@ -6,9 +6,10 @@ use crate::error::{Corruption, Error, LockError};
 use crate::frame::FrameHeader;
 use crate::layout::{FRAME_HEADER, frame};
 use crate::lock::Lock;
+use crate::locked::Locked;
 use crate::mem::Mem;
 use crate::state::{State, offset_is_sound};
-use crate::transport::Transport;
+use crate::transport::{PATIENCE, Transport};
 
 /// Tries at one frame before the lock is taken for it.
 const READ_TRIES: u32 = 64;
@@ -52,7 +53,7 @@ enum Link {
 pub struct Received {
     /// Sequence number of the frame.
     pub seq: u64,
-    /// Offset of the frame; it may be gone by now.
+    /// Offset of the frame's data; it may be gone by now.
     pub offset: u64,
     /// Bytes of data, at the start of the buffer.
     pub len: usize,
@@ -160,6 +161,41 @@ enum Attempt {
     Again(Corruption),
 }
 
+/// Takes a message's place and length without its data.
+struct InPlace;
+
+impl Buffer for InPlace {
+    fn room(&mut self, _: usize) -> Option<&mut [u8]> {
+        Some(&mut [])
+    }
+}
+
+impl<M: Mem, L: Lock<M>> Locked<'_, M, L> {
+    /// Moves the cursor behind the selected frame and says where that is, so that its data can be used in place for as
+    /// long as the lock is held; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], as [`Transport::read`].
+    pub fn advance(&self, cursor: &mut Cursor, select: Select) -> Result<Option<Received>, Error> {
+        self.read_at(cursor, select, &mut InPlace)
+    }
+
+    fn read_at<B: Buffer>(
+        &self,
+        cursor: &mut Cursor,
+        select: Select,
+        buffer: &mut B,
+    ) -> Result<Option<Received>, Error> {
+        cursor.known_high = cursor.seq;
+        match self.topic().attempt(cursor, select, buffer)? {
+            Attempt::Done(received) => Ok(Some(received)),
+            Attempt::Nothing => Ok(None),
+            // Nobody else writes, so this is what the memory holds.
+            Attempt::Again(damage) => Err(self.topic().skip_damage(cursor, damage)),
+        }
+    }
+}
+
 impl<M: Mem, L: Lock<M>> Transport<M, L> {
     /// Whether a read would find anything; may be outdated at once.
     ///
@@ -249,13 +285,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         select: Select,
         buffer: &mut B,
     ) -> Result<Option<Received>, Error> {
-        let _held = self.lock(None)?;
-        cursor.known_high = cursor.seq;
-        match self.attempt(cursor, select, buffer)? {
-            Attempt::Done(received) => Ok(Some(received)),
-            Attempt::Nothing => Ok(None),
-            Attempt::Again(damage) => Err(self.skip_damage(cursor, damage)),
-        }
+        self.lock(Some(PATIENCE))?.read_at(cursor, select, buffer)
     }
 
     /// Moves the cursor in front of the oldest newer frame that can still be reached, or else behind everything.
@@ -315,7 +345,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         }
         let missed = (target.seq - cursor.seq - 1).saturating_add(cursor.skipped);
         cursor.passed(target.seq, target.off, target.known_high);
-        Ok(Attempt::Done(Received { seq: target.seq, offset: target.off, len, missed }))
+        Ok(Attempt::Done(Received { seq: target.seq, offset: data, len, missed }))
     }
 
     /// Finds the frame to read; `None` if there is none yet, an error if a writer is in the way.

@@ -142,6 +142,9 @@ pub enum LockError {
     /// Opened read-only: nothing can be locked.
     #[error("opened read-only: writing and locking are not possible")]
     ReadOnly,
+    /// Opened in a way in which nobody could wake us.
+    #[error("opened read-only or exclusively: blocking is not possible, only polling")]
+    CannotSleep,
     /// The operating system refused, with this error number.
     #[error("the kernel refused the lock (errno {errno})")]
     Os {

@@ -38,6 +38,11 @@ pub trait Lock<M: Mem + ?Sized> {
     /// Releases the lock, with release ordering. Only called by the holder.
     fn unlock(&self, mem: &M);
 
+    /// Whether the memory is shared with somebody who could end a sleep.
+    fn can_sleep(&self) -> bool {
+        true
+    }
+
     /// Sleeps while `word` is `expected`, at most `timeout`; may return early for any reason.
     ///
     /// # Errors
@@ -70,6 +75,9 @@ impl<M: Mem + ?Sized> Lock<M> for Unshared {
         Ok(Some(Acquired::Clean))
     }
     fn unlock(&self, _: &M) {}
+    fn can_sleep(&self) -> bool {
+        false
+    }
     fn wait(&self, _: &M, _: Field<u32>, _: u32, _: Duration) -> Result<(), LockError> {
         Ok(())
     }
@@ -92,6 +100,9 @@ impl<M: Mem + ?Sized> Lock<M> for ReadOnly {
         Err(LockError::ReadOnly)
     }
     fn unlock(&self, _: &M) {}
+    fn can_sleep(&self) -> bool {
+        false
+    }
     fn wait(&self, _: &M, _: Field<u32>, _: u32, _: Duration) -> Result<(), LockError> {
         Err(LockError::ReadOnly)
     }

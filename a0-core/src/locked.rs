@@ -66,6 +66,10 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
         Locked { topic, committed, working: committed, touched: how == Acquired::OwnerDied }
     }
 
+    pub(crate) fn topic(&self) -> &'t Transport<M, L> {
+        self.topic
+    }
+
     /// The state with everything allocated so far.
     pub fn state(&self) -> State {
         self.working

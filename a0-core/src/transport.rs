@@ -22,8 +22,9 @@ const EPOCH: u32 = 4;
 /// Tries at a consistent snapshot before the lock is taken for it.
 const SNAPSHOT_TRIES: u32 = 1000;
 
-/// How long opening waits for the lock, if the topic has to be initialised.
-const OPEN_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the lock is waited for where no caller says so: to initialise a topic, or to read what writers keep
+/// overwriting. Far longer than any sound holder needs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A topic: memory, and the lock that goes with it.
 ///
@@ -61,7 +62,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         }
         let topic = Transport { mem, lock };
         if topic.is_unfinished() {
-            let _held = topic.acquire(Some(OPEN_PATIENCE))?;
+            let _held = topic.acquire(Some(PATIENCE))?;
             if upgrade::is_version_0_2(&topic.mem) {
                 upgrade::upgrade(&topic.mem);
             } else if topic.is_unfinished() {
@@ -193,7 +194,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
                 return Ok(state);
             }
         }
-        match self.lock(None) {
+        match self.lock(Some(PATIENCE)) {
             Ok(locked) => Ok(locked.state()),
             Err(Error::Lock(LockError::ReadOnly)) => Err(Error::Contended),
             Err(other) => Err(other),
@@ -212,8 +213,12 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     /// killed right before it would wake us, or the first 0.3 program to write, does not wake us.
     ///
     /// # Errors
-    /// [`Error::Lock`]; [`LockError::ReadOnly`] for memory that cannot be slept on, where polling is the only way.
+    /// [`LockError::CannotSleep`] for memory that is not shared for writing, where polling is the only way; otherwise
+    /// as [`Transport::lock`].
     pub fn sleep(&self, at_most: Duration, mut ready: impl FnMut() -> bool) -> Result<(), Error> {
+        if !self.lock.can_sleep() {
+            return Err(LockError::CannotSleep.into());
+        }
         if self.has_foreign_users() {
             // Acquire: a commit that counted before this load is visible to `ready`. One that counts later changes
             // the counter, so the wait returns at once.
@@ -257,6 +262,9 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
 
     /// Wakes everybody, announced or not, so that blocked readers look at their reasons to go on.
     pub fn wake_all(&self) {
+        if !self.lock.can_sleep() {
+            return;
+        }
         self.mem.fetch_or_u32(header::SLEEPERS, SLEEPER_BITS, AcqRel);
         self.wake(true);
     }

@@ -71,6 +71,15 @@ impl<O> RawMem<O> {
         if self.writable == 0 { Access::ReadOnly } else { Access::ReadWrite }
     }
 
+    /// A 32-bit word of writable memory in place, for system calls on its address. Little-endian, whatever the machine.
+    ///
+    /// # Panics
+    /// If the word is not inside the memory, or the memory is read-only.
+    #[inline(always)]
+    pub fn atomic_u32(&self, field: Field<u32>) -> &AtomicU32 {
+        self.word32(field, self.writable)
+    }
+
     /// The bytes in place.
     ///
     /// # Safety

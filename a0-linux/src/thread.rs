@@ -1,0 +1,270 @@
+//! What the kernel must know of a thread, so that its death releases its topic locks.
+//!
+//! The kernel keeps a pointer to one *robust list head* per thread. When the thread dies, however it dies, the kernel looks
+//! at the lock words that the head leads to, and marks those that bear the thread's id. The head leads to the entry in
+//! `pending` and to the entries of a linked list; each entry is the address of a topic's lock, 16 bytes before its word.
+//!
+//! One lock at a time, which is nearly always, needs only `pending`: it is set before the lock is tried and cleared
+//! after it was released. Locks taken earlier and still held are linked into the list. Their links lie in shared
+//! memory, where others can overwrite them: the kernel checks what it reads, and this code never follows a link.
+#![allow(unsafe_code)]
+
+use core::cell::Cell;
+use core::ffi::c_void;
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::{Ordering, compiler_fence};
+use std::sync::Once;
+
+use a0_core::layout::header;
+use a0_core::{LockError, RawMem};
+
+/// Locks that one thread can hold at the same time.
+const MOST_LOCKS: usize = 8;
+
+/// Distance from an entry to its lock word.
+const WORD_IN_ENTRY: isize = (header::LOCK_WORD.offset() - header::MUTEX_NEXT.offset()) as isize;
+
+/// Marks an entry as a priority-inheritance lock, for which the kernel has a wake-up of its own.
+const PI: usize = 1;
+
+/// `struct robust_list_head` of the kernel.
+#[repr(C)]
+struct Head {
+    first: Cell<*mut c_void>,
+    word_offset: Cell<isize>,
+    pending: Cell<*mut c_void>,
+}
+
+struct Thread {
+    /// Kernel thread id, 0 before registration.
+    id: Cell<u32>,
+    /// This thread's own head, used unless another copy of the 0.3 C library has registered an equal one before.
+    own: Head,
+    /// The head in use.
+    head: Cell<*const Head>,
+    /// The entries held, oldest first.
+    held: [Cell<*mut c_void>; MOST_LOCKS],
+    depth: Cell<usize>,
+}
+
+thread_local! {
+    /// Without a destructor, so that it exists until the kernel has walked the list.
+    static THREAD: Thread = const {
+        Thread {
+            id: Cell::new(0),
+            own: Head { first: Cell::new(null_mut()), word_offset: Cell::new(0), pending: Cell::new(null_mut()) },
+            head: Cell::new(core::ptr::null()),
+            held: [const { Cell::new(null_mut()) }; MOST_LOCKS],
+            depth: Cell::new(0),
+        }
+    };
+}
+
+/// The calling thread's kernel id, as it stands in lock words; right in a forked child, too.
+#[inline]
+pub fn id() -> u32 {
+    THREAD.with(Thread::id)
+}
+
+/// An announced attempt at a lock. Dropping it withdraws the announcement; [`Entry::keep`] is for success.
+pub(crate) struct Entry {
+    entry: *mut c_void,
+    tid: u32,
+}
+
+impl Entry {
+    /// The calling thread's id.
+    #[inline]
+    pub(crate) fn tid(&self) -> u32 {
+        self.tid
+    }
+
+    /// The lock was taken: the announcement stands until [`leave`].
+    #[inline]
+    pub(crate) fn keep(self) {
+        core::mem::forget(self);
+    }
+
+    /// Whether this thread holds other locks, possibly the same one through another mapping.
+    pub(crate) fn is_nested(&self) -> bool {
+        THREAD.with(|thread| thread.depth.get() > 1)
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        THREAD.with(|thread| thread.leave_last());
+    }
+}
+
+/// Announces that the thread is about to take this memory's lock.
+#[inline]
+pub(crate) fn enter<O>(mem: &RawMem<O>) -> Result<Entry, LockError> {
+    let entry = entry_of(mem);
+    THREAD.with(|thread| {
+        let tid = thread.id();
+        thread.enter(entry)?;
+        Ok(Entry { entry, tid })
+    })
+}
+
+/// Withdraws the announcement of this memory's lock, which has just been released.
+#[inline]
+pub(crate) fn leave<O>(mem: &RawMem<O>) {
+    let entry = entry_of(mem);
+    THREAD.with(|thread| thread.leave(entry));
+}
+
+#[inline]
+fn entry_of<O>(mem: &RawMem<O>) -> *mut c_void {
+    mem.as_ptr().as_ptr().wrapping_add(header::MUTEX_NEXT.offset() as usize).cast()
+}
+
+fn marked(entry: *mut c_void) -> *mut c_void {
+    entry.map_addr(|address| address | PI)
+}
+
+impl Thread {
+    #[inline]
+    fn id(&self) -> u32 {
+        match self.id.get() {
+            0 => self.register(),
+            id => id,
+        }
+    }
+
+    #[inline]
+    fn head(&self) -> &Head {
+        // SAFETY: set by `register`, before any other use, to `own` or to the head that the C library registered, which
+        // lives as long as the thread.
+        unsafe { &*self.head.get() }
+    }
+
+    #[cold]
+    fn register(&self) -> u32 {
+        static FORK_HANDLER: Once = Once::new();
+        FORK_HANDLER.call_once(|| {
+            // SAFETY: the handler only resets plain cells of the forking thread, which is allowed in a forked child.
+            // Failure means no memory for the handler; then a forked child must not use the topics of its parent.
+            let _ = unsafe { libc::pthread_atfork(None, None, Some(forget_registration)) };
+        });
+        let head = match registered_by_c_library() {
+            Some(head) => head.as_ptr(),
+            None => {
+                self.own.first.set((&raw const self.own).cast_mut().cast());
+                self.own.word_offset.set(WORD_IN_ENTRY);
+                self.own.pending.set(null_mut());
+                // SAFETY: registers a head that lives in this thread's static storage, has no destructor, and so
+                // exists until the kernel has taken its last look.
+                unsafe { libc::syscall(libc::SYS_set_robust_list, &raw const self.own, size_of::<Head>()) };
+                &raw const self.own
+            }
+        };
+        self.head.set(head);
+        let id = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+        self.id.set(id);
+        id
+    }
+
+    #[inline]
+    fn enter(&self, entry: *mut c_void) -> Result<(), LockError> {
+        let depth = self.depth.get();
+        if depth > 0 {
+            self.link_held(depth)?;
+        }
+        self.held[depth].set(entry);
+        self.depth.set(depth + 1);
+        self.announce(marked(entry));
+        Ok(())
+    }
+
+    #[inline]
+    fn announce(&self, pending: *mut c_void) {
+        // The kernel reads the head only when this thread is dead, so program order is all that is needed: the fences
+        // keep the compiler from moving the lock's own accesses across.
+        compiler_fence(Ordering::SeqCst);
+        self.head().pending.set(pending);
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    /// Makes the list lead to the first `count` entries held.
+    #[cold]
+    fn link_held(&self, count: usize) -> Result<(), LockError> {
+        let own = self.head.get() == &raw const self.own;
+        // In a list shared with the C library ours must not be linked: it follows and writes its neighbours' links.
+        let limit = if own { MOST_LOCKS } else { 1 };
+        if count >= limit {
+            return Err(LockError::TooMany { limit: limit as u32 });
+        }
+        let mut next: *mut c_void = (&raw const self.own).cast_mut().cast();
+        for held in &self.held[..count] {
+            let entry = held.get();
+            // SAFETY: a lock that is held keeps its memory mapped, and the first word of the entry is the link; 8-byte
+            // aligned, as the memory starts on a multiple of 8. Only the kernel ever reads it.
+            unsafe { entry.cast::<*mut c_void>().write_volatile(next) };
+            next = marked(entry);
+        }
+        compiler_fence(Ordering::SeqCst);
+        self.own.first.set(next);
+        compiler_fence(Ordering::SeqCst);
+        Ok(())
+    }
+
+    #[inline]
+    fn leave(&self, entry: *mut c_void) {
+        let depth = self.depth.get();
+        if depth == 1 && self.held[0].get() == entry {
+            self.depth.set(0);
+            self.announce(null_mut());
+        } else {
+            self.leave_nested(entry);
+        }
+    }
+
+    fn leave_last(&self) {
+        if let Some(last) = self.depth.get().checked_sub(1) {
+            self.leave(self.held[last].get());
+        }
+    }
+
+    #[cold]
+    fn leave_nested(&self, entry: *mut c_void) {
+        let depth = self.depth.get();
+        // The last one: an attempt to lock recursively has announced the same entry a second time.
+        let Some(at) = self.held[..depth].iter().rposition(|held| held.get() == entry) else { return };
+        for i in at..depth - 1 {
+            self.held[i].set(self.held[i + 1].get());
+        }
+        self.depth.set(depth - 1);
+        // First the newest that is left becomes pending, then it leaves the list: it is covered throughout.
+        match depth.checked_sub(2) {
+            Some(newest) => {
+                self.announce(marked(self.held[newest].get()));
+                // Cannot fail: fewer are linked than were before.
+                let _ = self.link_held(newest);
+            }
+            None => self.announce(null_mut()),
+        }
+    }
+}
+
+/// The head that a copy of the 0.3 C library has registered for this thread: its entries look like ours.
+fn registered_by_c_library() -> Option<NonNull<Head>> {
+    let mut head: *mut Head = null_mut();
+    let mut len = 0usize;
+    // SAFETY: writes the two results to the locals; 0 means the calling thread.
+    let result = unsafe { libc::syscall(libc::SYS_get_robust_list, 0, &raw mut head, &raw mut len) };
+    let head = NonNull::new(head).filter(|_| result == 0 && len == size_of::<Head>())?;
+    // SAFETY: whatever a thread has registered is its list head, valid as long as the thread, and only touched by it.
+    let word_offset = unsafe { head.as_ref() }.word_offset.get();
+    (word_offset == WORD_IN_ENTRY).then_some(head)
+}
+
+/// Runs in a forked child: its thread has another id, no registration, and none of the parent's locks.
+extern "C" fn forget_registration() {
+    // The thread's storage may be gone if a destructor forks; then nothing will use it either.
+    let _ = THREAD.try_with(|thread| {
+        thread.id.set(0);
+        thread.depth.set(0);
+    });
+}
