@@ -1,11 +1,36 @@
 //! AlephZero on Linux: what [`a0_core`] needs from an operating system.
 //!
-//! * [`RobustLock`]: the topic lock. Survives the death of its holder at any instruction, shares topics with 0.3 programs,
-//!   and costs no system call when nobody else wants it.
-//! * [`AccessLock`]: the same, or no lock at all, as a file was opened.
+//! * [`TopicFile`] opens and creates topic files in shared memory.
+//! * [`RobustLock`] is the topic lock. It survives the death of its holder at any instruction, is shared with 0.3
+//!   programs, and costs no system call when nobody else wants it. [`AccessLock`] is that, or no lock at all, as a file
+//!   was opened.
+//! * [`SystemClock`], [`thread_id`] and [`random_seed`] are the rest.
+//!
+//! ```
+//! use a0_core::Transport;
+//! use a0_linux::{FileOptions, RobustLock, TopicFile};
+//!
+//! let dir = tempfile::tempdir_in("/dev/shm")?;
+//! let options = FileOptions::default().size(64 * 1024);
+//! let (file, mem) = TopicFile::open(&dir.path().join("cam/front.pubsub.a0"), &options)?;
+//! assert!(file.created());
+//!
+//! let topic = Transport::open(mem, RobustLock)?;
+//! topic.lock(None)?.push(b"ready")?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod clock;
+mod file;
 mod lock;
+mod random;
 mod thread;
 
+pub use clock::SystemClock;
+pub use file::error::FileError;
+pub use file::mapping::Mapping;
+pub use file::remove::{remove, remove_all};
+pub use file::{FileOptions, Mode, TopicFile};
 pub use lock::{AccessLock, RobustLock};
+pub use random::random_seed;
 pub use thread::id as thread_id;

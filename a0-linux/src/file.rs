@@ -1,0 +1,230 @@
+//! Topic files: opened, or created so that nobody ever sees a half-made one.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use a0_core::RawMem;
+use a0_core::layout::WORKSPACE;
+use rustix::fs::{FileType, Mode as Permissions, OFlags, Stat, fstat};
+use rustix::io::{Errno, retry_on_intr};
+
+use error::FileError;
+use mapping::Mapping;
+
+mod create;
+mod directory;
+pub(crate) mod error;
+pub(crate) mod mapping;
+pub(crate) mod remove;
+
+/// How often opening starts over because others create and remove the file meanwhile.
+const ATTEMPTS: u32 = 1000;
+
+/// What a program wants to do with a topic, and what it promises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Read and write beside others: the file is mapped writable, and everybody locks and notifies.
+    #[default]
+    Shared,
+    /// Read and write alone: mapped as for [`Mode::Shared`], but the caller promises that nobody else touches the
+    /// file, so that locks and notifications can be left out.
+    Exclusive,
+    /// Only read, beside others: the file is opened and mapped without the right to write, and is never created.
+    ///
+    /// Unlike AlephZero 0.3, where stores go to a private copy, no store is possible at all, and what others write
+    /// always becomes visible.
+    ReadOnly,
+}
+
+/// How to open a topic file, and how to create it if it is missing.
+///
+/// An existing file keeps its size and its permissions whatever is said here.
+///
+/// ```
+/// let options = a0_linux::FileOptions::default().size(1 << 20).mode(0o600);
+/// assert_eq!((options.size, options.mode), (1 << 20, 0o600));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileOptions {
+    /// Bytes of a new file, header included: 16 MiB.
+    pub size: u64,
+    /// Permissions of a new file, exactly, whatever the umask: 0666.
+    pub mode: u32,
+    /// Permissions of new directories, reduced by the umask: 0777.
+    pub dir_mode: u32,
+    /// What to do with the topic: [`Mode::Shared`].
+    pub access: Mode,
+    /// Whether a new file takes all its space at once (yes), so that a full filesystem is an error on creation instead
+    /// of a `SIGBUS` in whoever writes later.
+    pub reserve: bool,
+    /// Whether to create a missing file (yes). [`Mode::ReadOnly`] never does.
+    pub create: bool,
+}
+
+impl Default for FileOptions {
+    fn default() -> Self {
+        FileOptions { size: 16 << 20, mode: 0o666, dir_mode: 0o777, access: Mode::Shared, reserve: true, create: true }
+    }
+}
+
+impl FileOptions {
+    /// Sets [`FileOptions::size`].
+    #[must_use]
+    pub fn size(self, size: u64) -> Self {
+        FileOptions { size, ..self }
+    }
+
+    /// Sets [`FileOptions::mode`].
+    #[must_use]
+    pub fn mode(self, mode: u32) -> Self {
+        FileOptions { mode, ..self }
+    }
+
+    /// Sets [`FileOptions::dir_mode`].
+    #[must_use]
+    pub fn dir_mode(self, dir_mode: u32) -> Self {
+        FileOptions { dir_mode, ..self }
+    }
+
+    /// Sets [`FileOptions::access`].
+    #[must_use]
+    pub fn access(self, access: Mode) -> Self {
+        FileOptions { access, ..self }
+    }
+
+    /// Sets [`FileOptions::reserve`].
+    #[must_use]
+    pub fn reserve(self, reserve: bool) -> Self {
+        FileOptions { reserve, ..self }
+    }
+
+    /// Sets [`FileOptions::create`].
+    #[must_use]
+    pub fn create(self, create: bool) -> Self {
+        FileOptions { create, ..self }
+    }
+}
+
+/// An open topic file. Its bytes are a value of their own, for a [`a0_core::Transport`] to own, and stay mapped when
+/// this one is dropped.
+#[derive(Debug)]
+pub struct TopicFile {
+    fd: OwnedFd,
+    path: PathBuf,
+    size: u64,
+    identity: (u64, u64),
+    access: Mode,
+    created: bool,
+}
+
+impl TopicFile {
+    /// Opens the file at `path` and maps it, creating it if `options` say so.
+    ///
+    /// A new file appears under its name with its full size, its permissions and nothing but zeros. Of several programs
+    /// that create it at once one succeeds, and all of them get the same file.
+    ///
+    /// # Errors
+    /// Every [`FileError`]. If creating failed, nothing is left behind but directories.
+    pub fn open(path: &Path, options: &FileOptions) -> Result<(TopicFile, RawMem<Mapping>), FileError> {
+        for _ in 0..ATTEMPTS {
+            if let Some(existing) = open_existing(path, options.access)? {
+                return Ok(existing);
+            }
+            if options.access == Mode::ReadOnly || !options.create {
+                return Err(FileError::NotFound { path: path.into() });
+            }
+            if let Some(created) = create::create(path, options)? {
+                return Ok(created);
+            }
+        }
+        Err(FileError::InUse { path: path.into() })
+    }
+
+    /// The path it was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes of the file when it was opened, which are the bytes mapped.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// What it was opened for.
+    pub fn access(&self) -> Mode {
+        self.access
+    }
+
+    /// Whether it was missing, and this call to [`TopicFile::open`] made it.
+    pub fn created(&self) -> bool {
+        self.created
+    }
+
+    /// Device and inode number: the same for every open topic that shares these bytes.
+    pub fn identity(&self) -> (u64, u64) {
+        self.identity
+    }
+
+    /// Whether the file has been deleted. Its bytes stay usable, but newcomers will not find them; whoever opens
+    /// [`TopicFile::path`] again meets them in a new file.
+    ///
+    /// # Errors
+    /// [`FileError::Os`] if the system does not tell.
+    pub fn is_removed(&self) -> Result<bool, FileError> {
+        match fstat(&self.fd) {
+            Ok(stat) => Ok(stat.st_nlink == 0),
+            Err(errno) => Err(FileError::os(&self.path, "look at", errno)),
+        }
+    }
+
+    /// Checks and maps an open file.
+    fn map(fd: OwnedFd, path: &Path, access: Mode, created: bool) -> Result<(Self, RawMem<Mapping>), FileError> {
+        let stat = fstat(&fd).map_err(|errno| FileError::os(path, "look at", errno))?;
+        check_type(path, &stat)?;
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        if size < WORKSPACE {
+            return Err(FileError::TooSmall { path: path.into(), size });
+        }
+        let mem = Mapping::new(&fd, size, access != Mode::ReadOnly)
+            .and_then(Mapping::into_mem)
+            .map_err(|error| FileError::map(path, size, error))?;
+        let identity = (stat.st_dev, stat.st_ino);
+        Ok((TopicFile { fd, path: path.into(), size, identity, access, created }, mem))
+    }
+}
+
+impl AsFd for TopicFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// The file that is there; `None` if there is none.
+fn open_existing(path: &Path, access: Mode) -> Result<Option<(TopicFile, RawMem<Mapping>)>, FileError> {
+    let flags = if access == Mode::ReadOnly { OFlags::RDONLY } else { OFlags::RDWR };
+    // NONBLOCK: without it, opening a FIFO waits for somebody at its other end. Regular files don't care.
+    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    match retry_on_intr(|| rustix::fs::open(path, flags, Permissions::empty())) {
+        Ok(fd) => TopicFile::map(fd, path, access, false).map(Some),
+        Err(Errno::NOENT) => Ok(None),
+        Err(Errno::NOTDIR) => Err(directory::obstacle(path)),
+        Err(Errno::ISDIR) => Err(FileError::NotAFile { path: path.into(), what: "a directory" }),
+        Err(Errno::NXIO) => {
+            Err(FileError::NotAFile { path: path.into(), what: "a socket, or a device without driver" })
+        }
+        Err(errno @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) => Err(FileError::no_access(path, access, errno)),
+        Err(errno) => Err(FileError::os(path, "open", errno)),
+    }
+}
+
+fn check_type(path: &Path, stat: &Stat) -> Result<(), FileError> {
+    let what = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => return Ok(()),
+        FileType::Directory => "a directory",
+        FileType::Fifo => "a FIFO",
+        FileType::CharacterDevice | FileType::BlockDevice => "a device",
+        _ => "something else",
+    };
+    Err(FileError::NotAFile { path: path.into(), what })
+}

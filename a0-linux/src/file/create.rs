@@ -1,0 +1,137 @@
+//! A new file, made under another name and then given its own.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use a0_core::RawMem;
+use a0_core::layout::WORKSPACE;
+use rustix::fs::{FallocateFlags, Mode, OFlags, fallocate, fchmod, fstatvfs, ftruncate};
+use rustix::io::{Errno, retry_on_intr};
+use tempfile::NamedTempFile;
+
+use crate::file::directory::{self, Turn};
+use crate::file::error::FileError;
+use crate::file::mapping::Mapping;
+use crate::file::{FileOptions, TopicFile, open_existing};
+
+/// What names of unfinished files start with, the same as in 0.3: programs that look for topics skip them.
+const PREFIX: &str = ".alephzero_mkstemp.";
+
+/// Space is reserved in pieces of this many bytes. A signal makes the kernel give up on a piece, and a program that gets
+/// signals all the time would never reserve a large file in one go.
+const PIECE: u64 = 64 << 20;
+
+/// Creates the file, or opens the one that somebody else has just created; `None` if that one is gone again.
+pub(super) fn create(path: &Path, options: &FileOptions) -> Result<Option<(TopicFile, RawMem<Mapping>)>, FileError> {
+    check_name(path)?;
+    if options.size < WORKSPACE {
+        return Err(FileError::TooSmall { path: path.into(), size: options.size });
+    }
+    let dir = directory::parent(path);
+    directory::create(dir, options.dir_mode)?;
+
+    let _turn = Turn::take(dir);
+    if let Some(theirs) = open_existing(path, options.access)? {
+        return Ok(Some(theirs));
+    }
+    let temporary = match temporary_in(dir) {
+        Ok(temporary) => temporary,
+        // Somebody has removed the directory.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failure(path, options.size, None, "create a file for", error)),
+    };
+    // From here on, leaving this function removes the temporary name.
+    let (fd, name) = temporary.into_parts();
+    fill(&fd, path, options)?;
+    // Mapped before it gets its name, since a size that cannot be mapped must leave no file.
+    let ours = TopicFile::map(fd, path, options.access, true)?;
+    // A link, not a rename: it never replaces a file, and it is what others watch for.
+    match rustix::fs::link(&*name, path) {
+        Ok(()) => Ok(Some(ours)),
+        Err(Errno::EXIST) if is_dangling(path) => Err(FileError::DanglingLink { path: path.into() }),
+        Err(Errno::EXIST) => open_existing(path, options.access),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno @ (Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS)) => {
+            Err(FileError::NoHardLinks { path: path.into(), source: errno.into() })
+        }
+        Err(errno) => Err(failure(path, options.size, None, "create", errno.into())),
+    }
+}
+
+/// Refuses what can only ever name a directory.
+fn check_name(path: &Path) -> Result<(), FileError> {
+    let bytes = path.as_os_str().as_bytes();
+    if path.file_name().is_none() || bytes.ends_with(b"/") || bytes.ends_with(b"/.") {
+        return Err(FileError::NotAFile { path: path.into(), what: "the name of a directory" });
+    }
+    Ok(())
+}
+
+fn is_dangling(path: &Path) -> bool {
+    rustix::fs::lstat(path).is_ok() && matches!(rustix::fs::stat(path), Err(Errno::NOENT))
+}
+
+/// An empty file that nobody else may open, with a name that is removed on drop.
+fn temporary_in(dir: &Path) -> io::Result<NamedTempFile<OwnedFd>> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let open = |name: &Path| {
+        let fd = retry_on_intr(|| rustix::fs::open(name, flags, Mode::RUSR | Mode::WUSR))?;
+        Ok(fd)
+    };
+    tempfile::Builder::new().prefix(PREFIX).rand_bytes(6).make_in(dir, open)
+}
+
+/// Gives a new file its permissions and its size.
+fn fill(fd: &OwnedFd, path: &Path, options: &FileOptions) -> Result<(), FileError> {
+    let size = options.size;
+    fchmod(fd, Mode::from_raw_mode(options.mode & 0o7777))
+        .map_err(|errno| FileError::os(path, "set the permissions of", errno))?;
+    let available = available(fd);
+    let sized = if options.reserve { reserve(fd, size, available) } else { ftruncate(fd, size) };
+    sized.map_err(|errno| failure(path, size, available, "set the size of", errno.into()))
+}
+
+/// Makes the file `size` bytes long and takes the space for them.
+fn reserve(fd: &OwnedFd, size: u64, available: Option<u64>) -> Result<(), Errno> {
+    if i64::try_from(size).is_err() {
+        return Err(Errno::FBIG);
+    }
+    // Not left to the kernel, which would take everything that others need before it notices.
+    if available.is_some_and(|available| available < size) {
+        return Err(Errno::NOSPC);
+    }
+    let mut start = 0;
+    while start < size {
+        let len = PIECE.min(size - start);
+        match retry_on_intr(|| fallocate(fd, FallocateFlags::empty(), start, len)) {
+            Ok(()) => start += len,
+            // A filesystem that cannot promise space: a sparse file is the best there is.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => return ftruncate(fd, size),
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// Bytes free on the file's filesystem; `None` if it has no limit or does not tell.
+fn available(fd: &OwnedFd) -> Option<u64> {
+    let stat = fstatvfs(fd).ok()?;
+    // All free blocks, although some may be kept for root: too much is corrected by the reservation, too little not.
+    (stat.f_blocks != 0).then(|| stat.f_bfree.saturating_mul(stat.f_frsize))
+}
+
+/// The error for a step that may have failed for want of space, or because of the size.
+fn failure(path: &Path, size: u64, available: Option<u64>, what: &'static str, source: io::Error) -> FileError {
+    match Errno::from_io_error(&source) {
+        // NOMEM: the memory of a tmpfs, where it has no limit of its own or a larger one than its control group.
+        Some(Errno::NOSPC | Errno::DQUOT | Errno::NOMEM) => {
+            // Others may have taken what was free at first; that number would then only confuse.
+            let available = available.filter(|available| *available < size);
+            FileError::NoSpace { path: path.into(), needed: size, available }
+        }
+        Some(Errno::FBIG | Errno::INVAL | Errno::OVERFLOW) => FileError::TooLarge { path: path.into(), size, source },
+        _ => FileError::os(path, what, source),
+    }
+}

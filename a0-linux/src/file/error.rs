@@ -1,0 +1,208 @@
+//! What can go wrong with a file, why, and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use a0_core::layout::WORKSPACE;
+use rustix::io::Errno;
+use thiserror::Error;
+
+use crate::file::Mode;
+
+/// Why a topic file could not be opened, created or removed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// No such file, and none was to be created.
+    #[error("{} does not exist: start the program that writes it, or open it with permission to create it", .path.display())]
+    NotFound {
+        /// The missing file.
+        path: PathBuf,
+    },
+    /// The path is a symbolic link whose target is missing.
+    #[error("{} is a symbolic link to a missing file: create that file, or remove the link", .path.display())]
+    DanglingLink {
+        /// The link.
+        path: PathBuf,
+    },
+    /// This user may not do that.
+    #[error("no permission to {what} {} ({source}): {remedy}", .path.display())]
+    PermissionDenied {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was refused.
+        what: &'static str,
+        /// What would help.
+        remedy: &'static str,
+        /// The refusal.
+        source: io::Error,
+    },
+    /// Too short to be a topic.
+    #[error(
+        "{} is too small for a topic: {size} bytes, where the header alone has {WORKSPACE}; remove the file if no \
+         program uses it, or ask for a larger size",
+        .path.display()
+    )]
+    TooSmall {
+        /// The file.
+        path: PathBuf,
+        /// Bytes there are, or were asked for.
+        size: u64,
+    },
+    /// Larger than the filesystem or the address space permits.
+    #[error(
+        "{} cannot be created or mapped with {size} bytes ({source}): choose a smaller size, or raise the limit on \
+         memory (ulimit -v, ulimit -f)",
+        .path.display()
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Bytes there are, or were asked for.
+        size: u64,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Something that has no bytes to map.
+    #[error("{} cannot be a topic, it is {what}: use another name, or remove it", .path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// Something that should contain the file, but is no directory.
+    #[error("{} is in the way, since it is no directory: use another name, or remove it", .path.display())]
+    NotADirectory {
+        /// The part of the path that is no directory.
+        path: PathBuf,
+    },
+    /// The filesystem is full.
+    #[error(
+        "no space for {}: it needs {needed} bytes{}; choose a smaller size, remove unused topics, or enlarge the \
+         filesystem (mount -o remount,size=…, docker run --shm-size=…)",
+        .path.display(),
+        Available(*.available)
+    )]
+    NoSpace {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that the file takes.
+        needed: u64,
+        /// Bytes that were free, if that was known to be too little.
+        available: Option<u64>,
+    },
+    /// The filesystem cannot give a finished file its name.
+    #[error("the filesystem of {} has no hard links: keep topics on a tmpfs, such as /dev/shm", .path.display())]
+    NoHardLinks {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Other programs kept creating and removing it.
+    #[error("{} keeps appearing and disappearing: stop the program that removes it", .path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// This process, or this machine, has too many files open.
+    #[error("too many open files to open {} ({source}): close some, or raise the limit (ulimit -n)", .path.display())]
+    TooManyFiles {
+        /// The file.
+        path: PathBuf,
+        /// Which limit it was.
+        source: io::Error,
+    },
+    /// Anything else that the system refused.
+    #[error("cannot {what} {}: {source}", .path.display())]
+    Os {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl FileError {
+    /// The file or directory that it is about.
+    pub fn path(&self) -> &Path {
+        match self {
+            FileError::NotFound { path }
+            | FileError::DanglingLink { path }
+            | FileError::PermissionDenied { path, .. }
+            | FileError::TooSmall { path, .. }
+            | FileError::TooLarge { path, .. }
+            | FileError::NotAFile { path, .. }
+            | FileError::NotADirectory { path }
+            | FileError::NoSpace { path, .. }
+            | FileError::NoHardLinks { path, .. }
+            | FileError::InUse { path }
+            | FileError::TooManyFiles { path, .. }
+            | FileError::Os { path, .. } => path,
+        }
+    }
+
+    /// The system's error number, or the one that comes closest.
+    pub fn errno(&self) -> i32 {
+        let errno = match self {
+            FileError::NotFound { .. } | FileError::DanglingLink { .. } => Errno::NOENT,
+            FileError::TooSmall { .. } => Errno::INVAL,
+            FileError::NotAFile { what: "a directory", .. } => Errno::ISDIR,
+            FileError::NotAFile { .. } => Errno::INVAL,
+            FileError::NotADirectory { .. } => Errno::NOTDIR,
+            FileError::NoSpace { .. } => Errno::NOSPC,
+            FileError::InUse { .. } => Errno::BUSY,
+            FileError::PermissionDenied { source, .. }
+            | FileError::TooLarge { source, .. }
+            | FileError::NoHardLinks { source, .. }
+            | FileError::TooManyFiles { source, .. }
+            | FileError::Os { source, .. } => Errno::from_io_error(source).unwrap_or(Errno::IO),
+        };
+        errno.raw_os_error()
+    }
+
+    /// A failure of no special kind, or of one that is the same whatever was tried.
+    pub(super) fn os(path: &Path, what: &'static str, error: impl Into<io::Error>) -> Self {
+        let (path, source) = (path.into(), error.into());
+        match Errno::from_io_error(&source) {
+            Some(Errno::MFILE | Errno::NFILE) => FileError::TooManyFiles { path, source },
+            Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
+                let remedy = "change the owner or the permissions of the directory, or run as another user";
+                FileError::PermissionDenied { path, what, remedy, source }
+            }
+            _ => FileError::Os { path, what, source },
+        }
+    }
+
+    pub(super) fn no_access(path: &Path, access: Mode, errno: Errno) -> Self {
+        let (what, remedy) = match access {
+            Mode::ReadOnly => ("read", "let this user read it (chmod o+r) and enter its directories (chmod o+x)"),
+            Mode::Shared | Mode::Exclusive => {
+                ("write", "open it read-only, or let this user write it (chmod o+rw) and enter its directories")
+            }
+        };
+        FileError::PermissionDenied { path: path.into(), what, remedy, source: errno.into() }
+    }
+
+    pub(super) fn map(path: &Path, size: u64, source: io::Error) -> Self {
+        match Errno::from_io_error(&source) {
+            Some(Errno::NOMEM | Errno::OVERFLOW) => FileError::TooLarge { path: path.into(), size, source },
+            _ => FileError::os(path, "map", source),
+        }
+    }
+}
+
+/// What is said about the space left, if it is known.
+struct Available(Option<u64>);
+
+impl std::fmt::Display for Available {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(bytes) => write!(f, ", and {bytes} are free"),
+            None => f.write_str(" and a directory entry"),
+        }
+    }
+}
