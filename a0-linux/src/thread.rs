@@ -68,7 +68,6 @@ pub fn id() -> u32 {
 
 /// An announced attempt at a lock. Dropping it withdraws the announcement; [`Entry::keep`] is for success.
 pub(crate) struct Entry {
-    entry: *mut c_void,
     tid: u32,
 }
 
@@ -104,7 +103,7 @@ pub(crate) fn enter<O>(mem: &RawMem<O>) -> Result<Entry, LockError> {
     THREAD.with(|thread| {
         let tid = thread.id();
         thread.enter(entry)?;
-        Ok(Entry { entry, tid })
+        Ok(Entry { tid })
     })
 }
 

@@ -1,1 +1,50 @@
-//! Placeholder.
+//! AlephZero for ordinary Linux programs: message passing between the programs of one machine, without a broker.
+//!
+//! A topic name is all that two programs share. Whoever comes first creates the topic, a file in shared memory;
+//! C++, Python and Go programs built on AlephZero 0.3 use the same files.
+//!
+//! ```
+//! use a0_std::{Init, Publisher, SubscriberSync};
+//! # let root = tempfile::tempdir_in("/dev/shm").unwrap();
+//! # unsafe { std::env::set_var("A0_ROOT", root.path()) };
+//!
+//! let news = Publisher::new("news")?;
+//! news.publish("hello")?;
+//!
+//! let mut reader = SubscriberSync::new("news", Init::Oldest)?;
+//! let message = reader.read()?.expect("one message is there");
+//! assert_eq!(message.payload(), b"hello");
+//! # Ok::<(), a0_std::Error>(())
+//! ```
+//!
+//! * [`Publisher`], [`Subscriber`] (owns a thread), [`SubscriberSync`], and [`SubscriberZeroCopy`],
+//!   [`SubscriberSyncZeroCopy`] that read in place under the lock.
+//! * [`Writer`], [`Reader`], [`ReaderSync`], …: the same over any [`File`].
+//! * [`Packet`], [`PacketView`]: what is sent: an id, headers, a payload.
+//! * [`Init`], [`Iter`]: where a reader starts and how it goes on.
+
+pub mod env;
+mod error;
+mod file;
+mod id;
+mod message;
+mod packet;
+mod pubsub;
+mod reader;
+mod topic;
+mod writer;
+
+pub use a0_core::packet::keys;
+pub use a0_core::{Id, State, TimeMono, TimeWall};
+pub use a0_linux::{FileOptions, Mode};
+pub use error::{Error, Result};
+pub use file::File;
+pub use id::random_id;
+pub use message::Message;
+pub use packet::{Packet, PacketView};
+pub use pubsub::{Publisher, Subscriber, SubscriberSync, SubscriberSyncZeroCopy, SubscriberZeroCopy};
+pub use reader::sync::{ReaderSync, ReaderSyncZeroCopy};
+pub use reader::threaded::{Reader, ReaderZeroCopy};
+pub use reader::{Init, Interrupter, Iter, ReaderOptions};
+pub use topic::Protocol;
+pub use writer::{Published, Writer};

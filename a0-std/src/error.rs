@@ -1,0 +1,79 @@
+//! The one error type of this crate: what went wrong, with which file or topic, and what helps.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use a0_core::PacketError;
+use a0_linux::FileError;
+use thiserror::Error;
+
+/// Result of this crate's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Any failure; the message names the file or topic and the reason.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A topic name that cannot be used.
+    #[error("invalid topic name {topic:?}: {reason}")]
+    BadTopic {
+        /// The name.
+        topic: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// An environment variable that cannot be used.
+    #[error("invalid environment variable {variable}: {reason}")]
+    BadEnv {
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong with its value.
+        reason: &'static str,
+    },
+    /// A topic's file could not be opened, created or removed.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The topic's memory or lock: see the inner error.
+    #[error("{}: {source}", path.display())]
+    Topic {
+        /// The topic's file.
+        path: PathBuf,
+        /// The reason.
+        source: a0_core::Error,
+    },
+    /// A message that somebody else wrote is no packet; it was skipped.
+    #[error("{}: message {seq} is not a valid packet: {source}", path.display())]
+    BadMessage {
+        /// The topic's file.
+        path: PathBuf,
+        /// Sequence number of the message.
+        seq: u64,
+        /// The reason.
+        source: PacketError,
+    },
+    /// A packet that cannot be written.
+    #[error("the packet cannot be sent: {0}")]
+    BadPacket(#[from] PacketError),
+    /// Nothing came in time.
+    #[error("{}: no message within {waited:?}", path.display())]
+    Timeout {
+        /// The topic's file.
+        path: PathBuf,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// Another thread has interrupted the reader for good.
+    #[error("{}: the reader was interrupted", path.display())]
+    Interrupted {
+        /// The topic's file.
+        path: PathBuf,
+    },
+    /// The operating system refused a thread.
+    #[error("{}: no thread for the subscriber: {source}", path.display())]
+    Thread {
+        /// The topic's file.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+}

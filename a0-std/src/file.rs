@@ -1,0 +1,109 @@
+//! An open topic file.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use a0_core::{Locked, RawMem, Transport};
+use a0_linux::{AccessLock, FileOptions, Mapping, Mode, TopicFile};
+
+use crate::env;
+use crate::error::{Error, Result};
+
+type SharedTransport = Transport<RawMem<Mapping>, AccessLock>;
+pub(crate) type SharedLocked<'f> = Locked<'f, RawMem<Mapping>, AccessLock>;
+
+/// An open topic file. Clones share the mapping; readers and writers keep one.
+#[derive(Clone, Debug)]
+pub struct File {
+    open: Arc<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: TopicFile,
+    mode: Mode,
+    transport: SharedTransport,
+}
+
+impl File {
+    /// Opens a topic's file, creating it if need be. A relative path is below [`env::root`].
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be opened or created, [`Error::Topic`] if it is no sound topic.
+    pub fn open(path: impl AsRef<Path>, options: &FileOptions) -> Result<File> {
+        let path = env::resolve(path)?;
+        let (file, mem) = TopicFile::open(&path, options)?;
+        let transport = match options.access {
+            Mode::Shared => Transport::open(mem, AccessLock::Shared),
+            Mode::Exclusive => Transport::open(mem, AccessLock::Exclusive),
+            Mode::ReadOnly => Transport::open_read_only(mem, AccessLock::ReadOnly),
+        };
+        let transport = transport.map_err(|source| Error::Topic { path, source })?;
+        Ok(File { open: Arc::new(Open { file, mode: options.access, transport }) })
+    }
+
+    /// Removes a topic's file. Programs that have it open keep what they have; newcomers start a new topic.
+    /// Gives whether there was one.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn remove(path: impl AsRef<Path>) -> Result<bool> {
+        Ok(a0_linux::remove(&env::resolve(path)?)?)
+    }
+
+    /// The absolute path it was opened by.
+    pub fn path(&self) -> &Path {
+        self.open.file.path()
+    }
+
+    /// Bytes of the file.
+    pub fn size(&self) -> u64 {
+        self.open.file.size()
+    }
+
+    /// How it was opened.
+    pub fn mode(&self) -> Mode {
+        self.open.mode
+    }
+
+    /// Whether somebody has removed the file since it was opened; then no newcomer finds this topic.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the system cannot tell.
+    pub fn is_removed(&self) -> Result<bool> {
+        Ok(self.open.file.is_removed()?)
+    }
+
+    /// Which messages it holds.
+    ///
+    /// # Errors
+    /// [`Error::Topic`].
+    pub fn state(&self) -> Result<a0_core::State> {
+        self.transport().state().map_err(|source| self.error(source))
+    }
+
+    /// Removes all messages. Sequence numbers go on from where they are.
+    ///
+    /// # Errors
+    /// [`Error::Topic`], for instance if the file is read-only.
+    pub fn clear(&self) -> Result<()> {
+        self.lock()?.clear().map_err(|source| self.error(source))
+    }
+
+    /// The topic itself, for what has no method here: locking, allocating, walking.
+    pub fn transport(&self) -> &Transport<RawMem<Mapping>, AccessLock> {
+        &self.open.transport
+    }
+
+    pub(crate) fn lock(&self) -> Result<SharedLocked<'_>> {
+        self.transport().lock(Some(LOCK_PATIENCE)).map_err(|source| self.error(source))
+    }
+
+    #[cold]
+    pub(crate) fn error(&self, source: a0_core::Error) -> Error {
+        Error::Topic { path: self.path().to_owned(), source }
+    }
+}
+
+/// How long a lock is waited for. No holder needs a fraction of it; what takes longer is stopped or hostile.
+const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);

@@ -1,0 +1,304 @@
+//! Publishers and subscribers: readers and writers by topic name.
+
+use std::time::Duration;
+
+use a0_linux::FileOptions;
+
+use crate::error::Result;
+use crate::file::File;
+use crate::message::Message;
+use crate::packet::Packet;
+use crate::reader::sync::{ReaderSync, ReaderSyncZeroCopy};
+use crate::reader::threaded::{Reader, ReaderZeroCopy};
+use crate::reader::{Interrupter, ReaderOptions};
+use crate::topic::Protocol;
+use crate::writer::{Published, Writer};
+
+fn open(topic: &str, options: &FileOptions) -> Result<File> {
+    File::open(Protocol::PubSub.path(topic)?, options)
+}
+
+/// Publishes messages on a topic. Can be shared between threads; any number of publishers may use a topic.
+///
+/// ```
+/// # let root = tempfile::tempdir_in("/dev/shm").unwrap();
+/// # unsafe { std::env::set_var("A0_ROOT", root.path()) };
+/// let publisher = a0_std::Publisher::new("engine/temperature")?;
+/// publisher.publish("25.0")?;
+/// publisher.publish_with(&[("unit", "K")], "298.15")?;
+/// # Ok::<(), a0_std::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Publisher {
+    writer: Writer,
+}
+
+impl Publisher {
+    /// Opens the topic, creating it with 16 MiB if it does not exist.
+    ///
+    /// # Errors
+    /// [`Error::BadTopic`](crate::Error::BadTopic), [`Error::BadEnv`](crate::Error::BadEnv), or as [`File::open`].
+    pub fn new(topic: &str) -> Result<Publisher> {
+        Publisher::with_options(topic, &FileOptions::default())
+    }
+
+    /// Opens the topic; the options say how it is created if it does not exist.
+    ///
+    /// # Errors
+    /// As [`Publisher::new`].
+    pub fn with_options(topic: &str, options: &FileOptions) -> Result<Publisher> {
+        Ok(Publisher { writer: Writer::new(&open(topic, options)?).with_standard_headers() })
+    }
+
+    /// Publishes a payload.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub fn publish(&self, payload: impl AsRef<[u8]>) -> Result<Published> {
+        self.writer.write(payload)
+    }
+
+    /// Publishes a payload with headers.
+    ///
+    /// # Errors
+    /// As [`Writer::write_with`].
+    pub fn publish_with(&self, headers: &[(&str, &str)], payload: impl AsRef<[u8]>) -> Result<Published> {
+        self.writer.write_with(headers, payload)
+    }
+
+    /// Publishes a packet.
+    ///
+    /// # Errors
+    /// As [`Writer::write_with`].
+    pub fn publish_packet(&self, packet: &Packet) -> Result<Published> {
+        self.writer.write_packet(packet)
+    }
+
+    /// The topic's file.
+    pub fn file(&self) -> &File {
+        self.writer.file()
+    }
+}
+
+/// Calls back for every message of a topic, on a thread of its own, until it is dropped.
+///
+/// The callback runs without any lock held: it may publish, on any topic, take its time, and drop the subscriber.
+///
+/// ```
+/// use a0_std::{Init, Publisher, Subscriber};
+/// # let root = tempfile::tempdir_in("/dev/shm").unwrap();
+/// # unsafe { std::env::set_var("A0_ROOT", root.path()) };
+/// Publisher::new("news")?.publish("hello")?;
+///
+/// let (tell, told) = std::sync::mpsc::channel();
+/// let subscriber = Subscriber::new("news", Init::Oldest, move |message| {
+///     tell.send(message.payload().to_vec()).ok();
+/// })?;
+/// assert_eq!(told.recv().unwrap(), b"hello");
+/// # Ok::<(), a0_std::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Subscriber {
+    reader: Reader,
+}
+
+impl Subscriber {
+    /// Subscribes; creates the topic if it does not exist. Options: an [`Init`](crate::Init), an
+    /// [`Iter`](crate::Iter), a pair of both, or [`ReaderOptions`].
+    ///
+    /// # Errors
+    /// [`Error::BadTopic`](crate::Error::BadTopic), [`Error::BadEnv`](crate::Error::BadEnv), [`Error::Thread`](crate::Error::Thread), or as [`File::open`].
+    pub fn new(
+        topic: &str,
+        options: impl Into<ReaderOptions>,
+        callback: impl FnMut(Message<'_>) + Send + 'static,
+    ) -> Result<Subscriber> {
+        let options = options.into();
+        Ok(Subscriber { reader: Reader::new(&open(topic, &options.file)?, options, callback)? })
+    }
+
+    /// Subscribes, and hears of messages that are no valid packets as well.
+    ///
+    /// # Errors
+    /// As [`Subscriber::new`].
+    pub fn with_errors(
+        topic: &str,
+        options: impl Into<ReaderOptions>,
+        callback: impl FnMut(Result<Message<'_>>) + Send + 'static,
+    ) -> Result<Subscriber> {
+        let options = options.into();
+        Ok(Subscriber { reader: Reader::with_errors(&open(topic, &options.file)?, options, callback)? })
+    }
+
+    /// The topic's file.
+    pub fn file(&self) -> &File {
+        self.reader.file()
+    }
+
+    /// Messages skipped because they were no valid packets or damaged.
+    pub fn skipped(&self) -> u64 {
+        self.reader.skipped()
+    }
+
+    /// Stops the thread and waits until the callback has returned for the last time; from inside the callback, it
+    /// only sees to it that this was the last call. Dropping does the same.
+    pub fn close(self) {}
+}
+
+/// Like [`Subscriber`], but hands out messages in place, without copying them, while holding the topic's lock.
+///
+/// While the callback runs nobody else can publish on the topic, and publishing on it from inside the callback fails. For
+/// large messages that are looked at briefly.
+#[derive(Debug)]
+pub struct SubscriberZeroCopy {
+    reader: ReaderZeroCopy,
+}
+
+impl SubscriberZeroCopy {
+    /// Subscribes; see [`Subscriber::new`].
+    ///
+    /// # Errors
+    /// As [`Subscriber::new`].
+    pub fn new(
+        topic: &str,
+        options: impl Into<ReaderOptions>,
+        callback: impl FnMut(Message<'_>) + Send + 'static,
+    ) -> Result<SubscriberZeroCopy> {
+        let options = options.into();
+        Ok(SubscriberZeroCopy { reader: ReaderZeroCopy::new(&open(topic, &options.file)?, options, callback)? })
+    }
+
+    /// The topic's file.
+    pub fn file(&self) -> &File {
+        self.reader.file()
+    }
+
+    /// Messages skipped because they were no valid packets or damaged.
+    pub fn skipped(&self) -> u64 {
+        self.reader.skipped()
+    }
+
+    /// See [`Subscriber::close`].
+    pub fn close(self) {}
+}
+
+/// Reads a topic when asked to.
+///
+/// ```
+/// use a0_std::{Publisher, SubscriberSync};
+/// use std::time::Duration;
+/// # let root = tempfile::tempdir_in("/dev/shm").unwrap();
+/// # unsafe { std::env::set_var("A0_ROOT", root.path()) };
+/// let mut subscriber = SubscriberSync::new("news", ())?;
+/// assert!(subscriber.read()?.is_none());
+///
+/// Publisher::new("news")?.publish("hello")?;
+/// let message = subscriber.read_blocking(Duration::from_secs(1))?;
+/// assert_eq!((message.payload(), message.seq(), message.missed()), (&b"hello"[..], 1, 0));
+/// # Ok::<(), a0_std::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct SubscriberSync {
+    reader: ReaderSync,
+}
+
+impl SubscriberSync {
+    /// Subscribes; creates the topic if it does not exist. Options as for [`Subscriber::new`]; `()` for the default.
+    ///
+    /// # Errors
+    /// [`Error::BadTopic`](crate::Error::BadTopic), [`Error::BadEnv`](crate::Error::BadEnv), or as [`File::open`].
+    pub fn new(topic: &str, options: impl Into<ReaderOptions>) -> Result<SubscriberSync> {
+        let options = options.into();
+        Ok(SubscriberSync { reader: ReaderSync::new(&open(topic, &options.file)?, options)? })
+    }
+
+    /// Whether [`SubscriberSync::read`] would give a message.
+    ///
+    /// # Errors
+    /// [`Error::Topic`](crate::Error::Topic).
+    pub fn can_read(&self) -> Result<bool> {
+        self.reader.can_read()
+    }
+
+    /// The next message, or `None` if there is none yet. Takes no lock.
+    ///
+    /// # Errors
+    /// [`Error::BadMessage`](crate::Error::BadMessage) for a message that is no packet, [`Error::Topic`](crate::Error::Topic) for damaged content; the next call goes
+    /// on behind it.
+    pub fn read(&mut self) -> Result<Option<Message<'_>>> {
+        self.reader.read()
+    }
+
+    /// The next message; waits for it, at most `timeout` (a `Duration`, or `None` for as long as it takes).
+    ///
+    /// # Errors
+    /// [`Error::Timeout`](crate::Error::Timeout), [`Error::Interrupted`](crate::Error::Interrupted), or as [`SubscriberSync::read`].
+    pub fn read_blocking(&mut self, timeout: impl Into<Option<Duration>>) -> Result<Message<'_>> {
+        self.reader.read_blocking(timeout)
+    }
+
+    /// A handle for other threads that ends a blocked read.
+    pub fn interrupter(&self) -> Interrupter {
+        self.reader.interrupter()
+    }
+
+    /// The topic's file.
+    pub fn file(&self) -> &File {
+        self.reader.file()
+    }
+}
+
+/// Like [`SubscriberSync`], but hands out messages in place, without copying them, while holding the topic's lock.
+#[derive(Debug)]
+pub struct SubscriberSyncZeroCopy {
+    reader: ReaderSyncZeroCopy,
+}
+
+impl SubscriberSyncZeroCopy {
+    /// Subscribes; see [`SubscriberSync::new`].
+    ///
+    /// # Errors
+    /// As [`SubscriberSync::new`].
+    pub fn new(topic: &str, options: impl Into<ReaderOptions>) -> Result<SubscriberSyncZeroCopy> {
+        let options = options.into();
+        Ok(SubscriberSyncZeroCopy { reader: ReaderSyncZeroCopy::new(&open(topic, &options.file)?, options)? })
+    }
+
+    /// Whether [`SubscriberSyncZeroCopy::read`] would find a message.
+    ///
+    /// # Errors
+    /// [`Error::Topic`](crate::Error::Topic).
+    pub fn can_read(&self) -> Result<bool> {
+        self.reader.can_read()
+    }
+
+    /// Looks at the next message in place; `None` if there is none yet. The topic is locked while `look` runs.
+    ///
+    /// # Errors
+    /// As [`SubscriberSync::read`].
+    pub fn read<R>(&mut self, look: impl FnOnce(Message<'_>) -> R) -> Result<Option<R>> {
+        self.reader.read(look)
+    }
+
+    /// Looks at the next message in place; waits for it, at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`SubscriberSync::read_blocking`].
+    pub fn read_blocking<R>(
+        &mut self,
+        timeout: impl Into<Option<Duration>>,
+        look: impl FnOnce(Message<'_>) -> R,
+    ) -> Result<R> {
+        self.reader.read_blocking(timeout, look)
+    }
+
+    /// A handle for other threads that ends a blocked read.
+    pub fn interrupter(&self) -> Interrupter {
+        self.reader.interrupter()
+    }
+
+    /// The topic's file.
+    pub fn file(&self) -> &File {
+        self.reader.file()
+    }
+}

@@ -1,0 +1,113 @@
+//! What all readers share: where to start, how to go on, how to wait.
+
+pub(crate) mod feed;
+pub(crate) mod sync;
+pub(crate) mod threaded;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use a0_linux::FileOptions;
+
+use crate::file::File;
+
+/// Where a reader starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Init {
+    /// With the first message that comes after the reader was made.
+    #[default]
+    AwaitNew,
+    /// With the message that is the newest when the reader is made.
+    MostRecent,
+    /// With the oldest message that is still there.
+    Oldest,
+}
+
+/// How a reader goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Iter {
+    /// With the next message. A reader that was overtaken goes on with the oldest one left and says how many it missed.
+    #[default]
+    Next,
+    /// With the newest message, passing over those in between.
+    Newest,
+}
+
+/// Options of a reader. An [`Init`], an [`Iter`], a pair of both, or `()` convert into it.
+#[derive(Clone, Debug, Default)]
+pub struct ReaderOptions {
+    /// Where it starts.
+    pub init: Init,
+    /// How it goes on.
+    pub iter: Iter,
+    /// How the topic's file is opened, and created if it does not exist. Readers made from a [`File`] ignore it.
+    pub file: FileOptions,
+}
+
+impl From<()> for ReaderOptions {
+    fn from((): ()) -> Self {
+        ReaderOptions::default()
+    }
+}
+
+impl From<Init> for ReaderOptions {
+    fn from(init: Init) -> Self {
+        ReaderOptions { init, ..Default::default() }
+    }
+}
+
+impl From<Iter> for ReaderOptions {
+    fn from(iter: Iter) -> Self {
+        ReaderOptions { iter, ..Default::default() }
+    }
+}
+
+impl From<(Init, Iter)> for ReaderOptions {
+    fn from((init, iter): (Init, Iter)) -> Self {
+        ReaderOptions { init, iter, ..Default::default() }
+    }
+}
+
+/// Ends a blocked read from another thread, for good: every later blocking read ends at once, too.
+#[derive(Clone, Debug)]
+pub struct Interrupter {
+    file: File,
+    stop: Arc<Stop>,
+}
+
+#[derive(Debug, Default)]
+struct Stop {
+    stopped: AtomicBool,
+    /// For readers that cannot sleep on the topic itself, because they may not write to it.
+    guard: Mutex<()>,
+    changed: Condvar,
+}
+
+impl Interrupter {
+    fn new(file: &File) -> Interrupter {
+        Interrupter { file: file.clone(), stop: Arc::default() }
+    }
+
+    /// Ends the reader's blocked read, now or as soon as it begins one.
+    pub fn interrupt(&self) {
+        // The flag first: whoever is about to sleep either finds it or is woken.
+        self.stop.stopped.store(true, Ordering::SeqCst);
+        self.file.transport().wake_all();
+        drop(self.stop.guard.lock().unwrap_or_else(PoisonError::into_inner));
+        self.stop.changed.notify_all();
+    }
+
+    /// Whether [`Interrupter::interrupt`] was called.
+    pub fn is_interrupted(&self) -> bool {
+        self.stop.stopped.load(Ordering::SeqCst)
+    }
+
+    /// Waits without using the topic.
+    fn pause(&self, at_most: Duration) {
+        let guard = self.stop.guard.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.is_interrupted() {
+            drop(self.stop.changed.wait_timeout(guard, at_most));
+        }
+    }
+}

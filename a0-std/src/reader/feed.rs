@@ -1,0 +1,254 @@
+//! The engine of every reader: polling, spinning, sleeping.
+
+use std::hint::spin_loop;
+use std::sync::OnceLock;
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
+
+use a0_core::{Buffer, Cursor, LockError, Received, Select};
+use a0_linux::Mode;
+
+use crate::error::{Error, Result};
+use crate::file::File;
+use crate::message::Message;
+use crate::packet::PacketView;
+use crate::reader::{Init, Interrupter, Iter, ReaderOptions};
+
+/// How long a reader looks before it sleeps: long enough for a peer that answers at once, as waking takes far longer.
+const SPIN: Duration = Duration::from_micros(5);
+
+/// Looks between two glances at the clock.
+const SPINS: u32 = 16;
+
+/// Bounds of one sleep. A wake-up can be missed when its sender is killed right before it, or runs AlephZero 0.3 and is
+/// the first such program on the topic.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(20);
+const LONGEST_SLEEP: Duration = Duration::from_millis(100);
+
+/// Between two looks of a reader that cannot be woken.
+const POLL: Duration = Duration::from_millis(1);
+
+/// A place in a topic, and the way to go on from there.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    file: File,
+    cursor: Cursor,
+    iter: Iter,
+    first: First,
+    started_empty: bool,
+    init: Init,
+    buffer: Scratch,
+    sleep: Duration,
+    interrupter: Interrupter,
+}
+
+/// How the very first message is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum First {
+    /// Like all others.
+    Usual,
+    /// The one that the reader was placed at, or else the oldest one left.
+    Placed,
+    /// The one that the reader was placed at if it is still there, otherwise as usual.
+    PlacedIfThere,
+}
+
+/// A buffer that only ever grows to the largest message.
+#[derive(Debug, Default)]
+struct Scratch(Vec<u8>);
+
+impl Buffer for Scratch {
+    #[inline]
+    fn room(&mut self, len: usize) -> Option<&mut [u8]> {
+        if self.0.len() < len {
+            self.0.resize(len, 0);
+        }
+        self.0.get_mut(..len)
+    }
+}
+
+impl Feed {
+    pub(crate) fn new(file: &File, options: &ReaderOptions) -> Result<Feed> {
+        let state = file.state()?;
+        let cursor = match options.init {
+            Init::AwaitNew => Cursor::behind_newest(&state),
+            Init::MostRecent => Cursor::before_newest(&state),
+            Init::Oldest => Cursor::before_oldest(&state),
+        };
+        let placed = options.init != Init::AwaitNew && !state.is_empty();
+        Ok(Feed {
+            file: file.clone(),
+            cursor,
+            iter: options.iter,
+            first: if placed { First::PlacedIfThere } else { First::Usual },
+            started_empty: state.is_empty(),
+            init: options.init,
+            buffer: Scratch::default(),
+            sleep: SHORTEST_SLEEP,
+            interrupter: Interrupter::new(file),
+        })
+    }
+
+    /// Starts as threaded readers do: never without the first message that comes after the start, even if newer ones
+    /// are there already.
+    pub(crate) fn start_threaded(&mut self) {
+        let overtaken = self.file.state().is_ok_and(|state| state.seq_low > self.cursor.seq());
+        if self.started_empty || overtaken || self.init != Init::AwaitNew {
+            self.first = First::Placed;
+        }
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub(crate) fn interrupter(&self) -> &Interrupter {
+        &self.interrupter
+    }
+
+    pub(crate) fn can_read(&self) -> Result<bool> {
+        self.file.transport().has_news(&self.cursor).map_err(|source| self.file.error(source))
+    }
+
+    #[inline]
+    fn select(&self) -> Result<Select> {
+        let usual = match self.iter {
+            Iter::Next => Select::Next,
+            Iter::Newest => Select::Newest,
+        };
+        Ok(match self.first {
+            First::Usual => usual,
+            First::Placed => Select::Next,
+            First::PlacedIfThere if self.file.state()?.seq_low <= self.cursor.seq() + 1 => Select::Next,
+            First::PlacedIfThere => usual,
+        })
+    }
+
+    /// Copies the next message into the buffer.
+    #[inline]
+    pub(crate) fn poll(&mut self) -> Result<Option<Received>> {
+        let select = self.select()?;
+        match self.file.transport().read(&mut self.cursor, select, &mut self.buffer) {
+            Ok(None) | Err(a0_core::Error::Contended) => Ok(None),
+            Ok(received) => {
+                self.first = First::Usual;
+                Ok(received)
+            }
+            Err(source) => Err(self.file.error(source)),
+        }
+    }
+
+    /// The message that [`Feed::poll`] or [`Feed::wait`] has copied.
+    #[inline]
+    pub(crate) fn message(&self, received: Received) -> Result<Message<'_>> {
+        self.parse(&self.buffer.0[..received.len], received)
+    }
+
+    fn parse<'a>(&self, bytes: &'a [u8], received: Received) -> Result<Message<'a>> {
+        match PacketView::parse(bytes) {
+            Ok(packet) => Ok(Message { packet, seq: received.seq, missed: received.missed }),
+            Err(source) => Err(Error::BadMessage { path: self.file.path().to_owned(), seq: received.seq, source }),
+        }
+    }
+
+    /// Hands out the next message in place, under the lock.
+    #[allow(unsafe_code)]
+    pub(crate) fn poll_in_place<R>(&mut self, look: impl FnOnce(Message<'_>) -> R) -> Result<Option<R>> {
+        if !self.file.transport().may_have_news(&self.cursor) {
+            return Ok(None);
+        }
+        let select = self.select()?;
+        let locked = self.file.lock()?;
+        let Some(received) = locked.advance(&mut self.cursor, select).map_err(|source| self.file.error(source))? else {
+            return Ok(None);
+        };
+        self.first = First::Usual;
+        // SAFETY: the lock is held while the slice lives, and programs that keep to the protocol write to a live frame
+        // only under the lock. A reader of hostile topics uses the copying readers.
+        let bytes = unsafe { locked.mem().bytes(received.offset, received.len) };
+        let result = self.parse(bytes, received).map(look);
+        drop(locked);
+        result.map(Some)
+    }
+
+    /// Waits for the next message and copies it into the buffer.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> Result<Received> {
+        self.wait_with(timeout, Feed::poll)
+    }
+
+    /// Waits until `poll` gives something.
+    #[inline]
+    pub(crate) fn wait_with<T>(
+        &mut self,
+        timeout: Option<Duration>,
+        mut poll: impl FnMut(&mut Feed) -> Result<Option<T>>,
+    ) -> Result<T> {
+        if let Some(found) = poll(self)? {
+            return Ok(found);
+        }
+        let started = Instant::now();
+        loop {
+            if self.interrupter.is_interrupted() {
+                return Err(Error::Interrupted { path: self.file.path().to_owned() });
+            }
+            if !self.spin() {
+                let left = timeout.map(|timeout| timeout.saturating_sub(started.elapsed()));
+                if left == Some(Duration::ZERO) {
+                    return Err(Error::Timeout { path: self.file.path().to_owned(), waited: started.elapsed() });
+                }
+                self.sleep(left.unwrap_or(Duration::MAX))?;
+            }
+            if let Some(found) = poll(self)? {
+                self.sleep = SHORTEST_SLEEP;
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Looks for a moment; whether there may be news.
+    fn spin(&self) -> bool {
+        static SINGLE_CORE: OnceLock<bool> = OnceLock::new();
+        if *SINGLE_CORE.get_or_init(|| available_parallelism().is_ok_and(|cores| cores.get() == 1)) {
+            return false;
+        }
+        let topic = self.file.transport();
+        let started = Instant::now();
+        loop {
+            for _ in 0..SPINS {
+                if topic.may_have_news(&self.cursor) {
+                    return true;
+                }
+                spin_loop();
+            }
+            if started.elapsed() > SPIN {
+                return false;
+            }
+        }
+    }
+
+    fn sleep(&mut self, at_most: Duration) -> Result<()> {
+        if self.file.mode() == Mode::ReadOnly {
+            self.interrupter.pause(at_most.min(POLL));
+            return Ok(());
+        }
+        let (topic, cursor, interrupter) = (self.file.transport(), &self.cursor, &self.interrupter);
+        let slept =
+            topic.sleep(at_most.min(self.sleep), || topic.may_have_news(cursor) || interrupter.is_interrupted());
+        self.sleep = (self.sleep * 2).min(LONGEST_SLEEP);
+        slept.map_err(|source| self.file.error(source))
+    }
+
+    /// Waits after an error that may last.
+    pub(crate) fn pause_after(&self, error: &Error) {
+        let passing = match error {
+            Error::BadMessage { .. } => true,
+            Error::Topic { source, .. } => {
+                matches!(source, a0_core::Error::Corrupt(_) | a0_core::Error::Lock(LockError::TimedOut { .. }))
+            }
+            _ => false,
+        };
+        if !passing {
+            self.interrupter.pause(LONGEST_SLEEP);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Readers that read when asked to.
+
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::file::File;
+use crate::message::Message;
+use crate::reader::feed::Feed;
+use crate::reader::{Interrupter, ReaderOptions};
+
+/// Reads packets from a file when asked to; takes no lock. See [`SubscriberSync`](crate::SubscriberSync), which is the
+/// same by topic name.
+#[derive(Debug)]
+pub struct ReaderSync {
+    feed: Feed,
+}
+
+impl ReaderSync {
+    /// A reader of this file.
+    ///
+    /// # Errors
+    /// [`Error::Topic`](crate::Error::Topic).
+    pub fn new(file: &File, options: impl Into<ReaderOptions>) -> Result<ReaderSync> {
+        Ok(ReaderSync { feed: Feed::new(file, &options.into())? })
+    }
+
+    /// Whether [`ReaderSync::read`] would give a message.
+    ///
+    /// # Errors
+    /// [`Error::Topic`](crate::Error::Topic).
+    pub fn can_read(&self) -> Result<bool> {
+        self.feed.can_read()
+    }
+
+    /// The next message, or `None` if there is none yet.
+    ///
+    /// # Errors
+    /// [`Error::BadMessage`](crate::Error::BadMessage) for a message that is no packet,
+    /// [`Error::Topic`](crate::Error::Topic) for damaged content; the next call goes on behind it.
+    pub fn read(&mut self) -> Result<Option<Message<'_>>> {
+        match self.feed.poll()? {
+            Some(received) => self.feed.message(received).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The next message; waits for it, at most `timeout` (a `Duration`, or `None` for as long as it takes).
+    ///
+    /// # Errors
+    /// [`Error::Timeout`](crate::Error::Timeout), [`Error::Interrupted`](crate::Error::Interrupted), or as
+    /// [`ReaderSync::read`].
+    pub fn read_blocking(&mut self, timeout: impl Into<Option<Duration>>) -> Result<Message<'_>> {
+        let received = self.feed.wait(timeout.into())?;
+        self.feed.message(received)
+    }
+
+    /// A handle for other threads that ends a blocked read.
+    pub fn interrupter(&self) -> Interrupter {
+        self.feed.interrupter().clone()
+    }
+
+    /// The file.
+    pub fn file(&self) -> &File {
+        self.feed.file()
+    }
+}
+
+/// Like [`ReaderSync`], but hands out messages in place while holding the lock. See
+/// [`SubscriberSyncZeroCopy`](crate::SubscriberSyncZeroCopy), which is the same by topic name.
+#[derive(Debug)]
+pub struct ReaderSyncZeroCopy {
+    feed: Feed,
+}
+
+impl ReaderSyncZeroCopy {
+    /// A reader of this file.
+    ///
+    /// # Errors
+    /// [`Error::Topic`](crate::Error::Topic).
+    pub fn new(file: &File, options: impl Into<ReaderOptions>) -> Result<ReaderSyncZeroCopy> {
+        Ok(ReaderSyncZeroCopy { feed: Feed::new(file, &options.into())? })
+    }
+
+    /// Whether [`ReaderSyncZeroCopy::read`] would find a message.
+    ///
+    /// # Errors
+    /// [`Error::Topic`](crate::Error::Topic).
+    pub fn can_read(&self) -> Result<bool> {
+        self.feed.can_read()
+    }
+
+    /// Looks at the next message in place; `None` if there is none yet. The file is locked while `look` runs.
+    ///
+    /// # Errors
+    /// As [`ReaderSync::read`]; read-only files cannot be locked.
+    pub fn read<R>(&mut self, look: impl FnOnce(Message<'_>) -> R) -> Result<Option<R>> {
+        self.feed.poll_in_place(look)
+    }
+
+    /// Looks at the next message in place; waits for it, at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`ReaderSync::read_blocking`].
+    pub fn read_blocking<R>(
+        &mut self,
+        timeout: impl Into<Option<Duration>>,
+        look: impl FnOnce(Message<'_>) -> R,
+    ) -> Result<R> {
+        let mut look = Some(look);
+        self.feed.wait_with(timeout.into(), |feed| {
+            feed.poll_in_place(|message| look.take().map(|look| look(message))).map(Option::flatten)
+        })
+    }
+
+    /// A handle for other threads that ends a blocked read.
+    pub fn interrupter(&self) -> Interrupter {
+        self.feed.interrupter().clone()
+    }
+
+    /// The file.
+    pub fn file(&self) -> &File {
+        self.feed.file()
+    }
+}

@@ -1,0 +1,158 @@
+//! Readers that own a thread and call back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+
+use crate::error::{Error, Result};
+use crate::file::File;
+use crate::message::Message;
+use crate::reader::feed::Feed;
+use crate::reader::{Interrupter, ReaderOptions};
+
+/// Calls back for every packet of a file, without holding any lock. See [`Subscriber`](crate::Subscriber), which is
+/// the same by topic name.
+#[derive(Debug)]
+pub struct Reader {
+    worker: Worker,
+}
+
+impl Reader {
+    /// Starts a thread that reads this file.
+    ///
+    /// # Errors
+    /// [`Error::Topic`], [`Error::Thread`].
+    pub fn new(
+        file: &File,
+        options: impl Into<ReaderOptions>,
+        mut callback: impl FnMut(Message<'_>) + Send + 'static,
+    ) -> Result<Reader> {
+        Reader::with_errors(file, options, move |message| {
+            if let Ok(message) = message {
+                callback(message);
+            }
+        })
+    }
+
+    /// Starts a thread that reads this file and reports messages that are no packets as well.
+    ///
+    /// # Errors
+    /// [`Error::Topic`], [`Error::Thread`].
+    pub fn with_errors(
+        file: &File,
+        options: impl Into<ReaderOptions>,
+        callback: impl FnMut(Result<Message<'_>>) + Send + 'static,
+    ) -> Result<Reader> {
+        let worker = Worker::start(file, &options.into(), callback, |feed, callback| {
+            let received = feed.wait(None)?;
+            feed.message(received).map(|message| callback(Ok(message)))
+        })?;
+        Ok(Reader { worker })
+    }
+
+    /// The file.
+    pub fn file(&self) -> &File {
+        &self.worker.file
+    }
+
+    /// Messages skipped because they were no valid packets or damaged.
+    pub fn skipped(&self) -> u64 {
+        self.worker.skipped.load(Ordering::Relaxed)
+    }
+}
+
+/// Like [`Reader`], but hands out messages in place while holding the lock. See
+/// [`SubscriberZeroCopy`](crate::SubscriberZeroCopy), which is the same by topic name.
+#[derive(Debug)]
+pub struct ReaderZeroCopy {
+    worker: Worker,
+}
+
+impl ReaderZeroCopy {
+    /// Starts a thread that reads this file.
+    ///
+    /// # Errors
+    /// [`Error::Topic`], [`Error::Thread`].
+    pub fn new(
+        file: &File,
+        options: impl Into<ReaderOptions>,
+        mut callback: impl FnMut(Message<'_>) + Send + 'static,
+    ) -> Result<ReaderZeroCopy> {
+        let callback = move |message: Result<Message<'_>>| {
+            if let Ok(message) = message {
+                callback(message);
+            }
+        };
+        let worker = Worker::start(file, &options.into(), callback, |feed, callback| {
+            feed.wait_with(None, |feed| feed.poll_in_place(|message| callback(Ok(message))))
+        })?;
+        Ok(ReaderZeroCopy { worker })
+    }
+
+    /// The file.
+    pub fn file(&self) -> &File {
+        &self.worker.file
+    }
+
+    /// Messages skipped because they were no valid packets or damaged.
+    pub fn skipped(&self) -> u64 {
+        self.worker.skipped.load(Ordering::Relaxed)
+    }
+}
+
+/// The thread behind a reader; ends when this is dropped.
+#[derive(Debug)]
+struct Worker {
+    file: File,
+    interrupter: Interrupter,
+    skipped: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    fn start<C>(
+        file: &File,
+        options: &ReaderOptions,
+        mut callback: C,
+        step: fn(&mut Feed, &mut C) -> Result<()>,
+    ) -> Result<Worker>
+    where
+        C: FnMut(Result<Message<'_>>) + Send + 'static,
+    {
+        // Placed before this returns: what is published from then on is not missed.
+        let mut feed = Feed::new(file, options)?;
+        let interrupter = feed.interrupter().clone();
+        let skipped = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&skipped);
+        let run = move || {
+            feed.start_threaded();
+            while !feed.interrupter().is_interrupted() {
+                match step(&mut feed, &mut callback) {
+                    Ok(()) => {}
+                    Err(Error::Interrupted { .. }) => break,
+                    Err(error) => {
+                        count.fetch_add(1, Ordering::Relaxed);
+                        feed.pause_after(&error);
+                        callback(Err(error));
+                    }
+                }
+            }
+        };
+        let thread = thread::Builder::new()
+            .name("a0-reader".to_owned())
+            .spawn(run)
+            .map_err(|source| Error::Thread { path: file.path().to_owned(), source })?;
+        Ok(Worker { file: file.clone(), interrupter, skipped, thread: Some(thread) })
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.interrupter.interrupt();
+        // Dropped from inside its own callback, the thread ends by itself when the callback returns.
+        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id()) {
+            // A callback that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
+}
