@@ -32,7 +32,7 @@ pub struct Cursor {
     link: Link,
     /// A sequence number known to be committed; up to there no look at the state is needed.
     known_high: u64,
-    /// Damaged frames that were passed over since the last frame read.
+    /// Damaged or cleared frames that were passed over since the last frame read.
     skipped: u64,
 }
 
@@ -135,6 +135,12 @@ impl Cursor {
     /// Sequence number of the last frame read, or the one before the first frame to read.
     pub fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// Moves on to `seq` without having read what is in between.
+    fn skip_to(&mut self, seq: u64, link: Link) {
+        let skipped = self.skipped.saturating_add(seq - self.seq);
+        *self = Cursor { seq, link, known_high: seq, skipped };
     }
 
     fn passed(&mut self, seq: u64, off: u64, known_high: u64) {
@@ -299,8 +305,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
             Ok(found) if !found.is_empty() => (found.seq_low - 1, Link::At(found.off_head)),
             _ => (state.seq_high.max(cursor.seq), Link::Unknown),
         };
-        let skipped = cursor.skipped.saturating_add(seq - cursor.seq);
-        *cursor = Cursor { seq, link, known_high: seq, skipped };
+        cursor.skip_to(seq, link);
         Error::Corrupt(damage)
     }
 
@@ -350,7 +355,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
 
     /// Finds the frame to read; `None` if there is none yet, an error if a writer is in the way.
     #[inline]
-    fn target(&self, cursor: &Cursor, select: Select) -> Result<Option<Target>, Corruption> {
+    fn target(&self, cursor: &mut Cursor, select: Select) -> Result<Option<Target>, Corruption> {
         let mem = self.mem();
         let Some(want) = cursor.seq.checked_add(1) else { return Ok(None) };
         if select == Select::Next && want <= cursor.known_high {
@@ -368,7 +373,12 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         let Some(state) = State::snapshot(mem) else {
             return Err(Corruption::State { field: "the committed page, which keeps changing", value: 0 });
         };
-        if state.is_empty() || state.seq_high < want {
+        if state.seq_high < want {
+            return Ok(None);
+        }
+        if state.is_empty() {
+            // Cleared: what was not read is lost, and a poller must not take it for news for ever.
+            cursor.skip_to(state.seq_high, Link::Unknown);
             return Ok(None);
         }
         let at = |seq, off| Target { seq, off, live_from: seq, known_high: state.seq_high };

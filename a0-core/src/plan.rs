@@ -56,14 +56,13 @@ impl Plan {
 
         let mut allocated = evicted;
         allocated.seq_high = allocated.seq_high.checked_add(1).ok_or(Error::SequenceExhausted)?;
-        if allocated.seq_low == 0 {
+        if evicted.is_empty() {
             allocated.seq_low = allocated.seq_high;
-        }
-        if allocated.off_head == 0 {
             allocated.off_head = slot;
         }
         allocated.off_tail = slot;
-        allocated.high_water_mark = allocated.high_water_mark.max(end);
+        // At most the arena, whatever a damaged page said before.
+        allocated.high_water_mark = allocated.high_water_mark.max(end).min(arena);
         Ok(Plan { slot, evicted, allocated })
     }
 

@@ -118,14 +118,14 @@ impl State {
         (State::load_page(mem, index) == first).then_some(first)
     }
 
-    /// Whether the newest committed frame may be another one than `seq`: two loads, for polling.
+    /// Whether a frame newer than `seq` may be committed: two loads, for polling.
     ///
     /// May say yes too often (a page in the middle of being written), so a snapshot decides; may say no too late,
     /// as if asked a moment earlier.
     #[inline]
     pub(crate) fn may_have_news<M: Mem + ?Sized>(mem: &M, seq: u64) -> bool {
         let index = mem.load_u8(header::COMMITTED_PAGE, Acquire);
-        mem.load_u64(page::seq_high(index), Relaxed) != seq
+        mem.load_u64(page::seq_high(index), Relaxed) > seq
     }
 
     /// The lowest live sequence number, for validating what was just copied. Call it behind an acquire fence.

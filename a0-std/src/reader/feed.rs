@@ -119,7 +119,7 @@ impl Feed {
         Ok(match self.first {
             First::Usual => usual,
             First::Placed => Select::Next,
-            First::PlacedIfThere if self.file.state()?.seq_low <= self.cursor.seq() + 1 => Select::Next,
+            First::PlacedIfThere if self.file.state()?.seq_low <= self.cursor.seq().saturating_add(1) => Select::Next,
             First::PlacedIfThere => usual,
         })
     }
@@ -191,11 +191,11 @@ impl Feed {
             if self.interrupter.is_interrupted() {
                 return Err(Error::Interrupted { path: self.file.path().to_owned() });
             }
+            let left = timeout.map(|timeout| timeout.saturating_sub(started.elapsed()));
+            if left == Some(Duration::ZERO) {
+                return Err(Error::Timeout { path: self.file.path().to_owned(), waited: started.elapsed() });
+            }
             if !self.spin() {
-                let left = timeout.map(|timeout| timeout.saturating_sub(started.elapsed()));
-                if left == Some(Duration::ZERO) {
-                    return Err(Error::Timeout { path: self.file.path().to_owned(), waited: started.elapsed() });
-                }
                 self.sleep(left.unwrap_or(Duration::MAX))?;
             }
             if let Some(found) = poll(self)? {

@@ -1,0 +1,49 @@
+//! A root of its own for each test program.
+#![allow(dead_code, reason = "every test program uses a part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use a0_std::{File, FileOptions, Message, Writer};
+use tempfile::TempDir;
+
+/// Points `A0_ROOT` at a fresh directory in shared memory, once for the whole test program, and gives its path.
+pub(crate) fn root() -> &'static std::path::Path {
+    static ROOT: OnceLock<TempDir> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+        // SAFETY: the first thing each test does, inside the once; nothing reads the environment before it.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::env::set_var("A0_ROOT", dir.path());
+        }
+        dir
+    })
+    .path()
+}
+
+/// A topic name that no other test uses.
+pub(crate) fn topic() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    root();
+    format!("topic{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A fresh small file.
+pub(crate) fn file(size: u64) -> File {
+    File::open(topic(), &FileOptions::default().size(size)).unwrap()
+}
+
+/// Writes each text as a packet.
+pub(crate) fn write(file: &File, texts: &[&str]) {
+    let writer = Writer::new(file);
+    for text in texts {
+        writer.write(text).unwrap();
+    }
+}
+
+/// A message's payload as text.
+pub(crate) fn text(message: &Message<'_>) -> String {
+    String::from_utf8(message.payload().to_vec()).unwrap()
+}

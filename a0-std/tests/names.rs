@@ -1,0 +1,64 @@
+//! Topic names, templates and the environment. One test, because the environment belongs to the whole process.
+#![allow(unsafe_code)]
+
+use std::path::Path;
+
+use a0_std::{Error, Protocol, Publisher, env};
+
+fn set(variable: &str, value: Option<&str>) {
+    match value {
+        // SAFETY: the only test of this program; no other thread reads the environment.
+        Some(value) => unsafe { std::env::set_var(variable, value) },
+        // SAFETY: as above.
+        None => unsafe { std::env::remove_var(variable) },
+    }
+}
+
+#[test]
+fn names_and_variables() {
+    for variable in ["A0_ROOT", "A0_TOPIC"].into_iter().chain(Protocol::ALL.map(Protocol::template_variable)) {
+        set(variable, None);
+    }
+    let path = |topic| Protocol::PubSub.path(topic).unwrap();
+    assert_eq!(path("cam/front"), Path::new("/dev/shm/alephzero/cam/front.pubsub.a0"));
+    assert_eq!(path("{topic}"), Path::new("/dev/shm/alephzero/{topic}.pubsub.a0"));
+    assert_eq!(Protocol::Deadman.path("api").unwrap(), Path::new("/dev/shm/alephzero/api.deadman"));
+    for protocol in Protocol::ALL.into_iter().filter(|protocol| *protocol != Protocol::Deadman) {
+        let expected = format!("/dev/shm/alephzero/x.{}.a0", protocol.name());
+        assert_eq!(protocol.path("x").unwrap(), Path::new(&expected));
+    }
+
+    for (topic, reason) in [("", "empty"), ("/abs", "starts with '/'"), ("a\0b", "NUL")] {
+        let error = Publisher::new(topic).unwrap_err();
+        assert!(matches!(error, Error::BadTopic { .. }));
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+
+    set("A0_TOPIC_TMPL_PUBSUB", Some("aaa{topic}ccc"));
+    assert_eq!(path("bbb"), Path::new("/dev/shm/alephzero/aaabbbccc"));
+    set("A0_TOPIC_TMPL_PUBSUB", Some("/abs/{topic}/{topic}"));
+    assert_eq!(path("b"), Path::new("/abs/b/{topic}"));
+    for bad in ["", "no placeholder"] {
+        set("A0_TOPIC_TMPL_PUBSUB", Some(bad));
+        let error = Publisher::new("x").unwrap_err().to_string();
+        assert!(error.contains("A0_TOPIC_TMPL_PUBSUB") && error.contains("{topic}"), "{error}");
+    }
+    set("A0_TOPIC_TMPL_PUBSUB", None);
+
+    for bad in ["", "relative/root"] {
+        set("A0_ROOT", Some(bad));
+        let error = Publisher::new("x").unwrap_err().to_string();
+        assert!(error.contains("A0_ROOT") && error.contains("absolute"), "{error}");
+    }
+
+    let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+    set("A0_ROOT", dir.path().to_str());
+    set("A0_TOPIC", Some("me"));
+    assert_eq!(env::topic().unwrap().as_deref(), Some("me"));
+    let publisher = Publisher::new("deep/er/topic").unwrap();
+    assert_eq!(publisher.file().path(), dir.path().join("deep/er/topic.pubsub.a0"));
+    assert_eq!(publisher.file().size(), 16 * 1024 * 1024);
+    assert!(!publisher.file().is_removed().unwrap());
+    assert!(a0_std::File::remove("deep/er/topic.pubsub.a0").unwrap());
+    assert!(publisher.file().is_removed().unwrap());
+}
