@@ -260,7 +260,15 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
         if !live {
             return Err(none);
         }
-        self.frame(seq, offset).map_err(|_| none)
+        let found = self.frame(seq, offset).map_err(|_| none)?;
+        // A frame that was never committed leaves a header behind whose number was used again elsewhere, and data can
+        // look like a header: the neighbours must know this frame.
+        let linked = if seq == self.working.seq_high {
+            self.working.off_tail == offset
+        } else {
+            self.frame(seq + 1, found.next_off).is_ok_and(|next| next.prev_off == offset)
+        };
+        if linked { Ok(found) } else { Err(none) }
     }
 
     /// Copies a frame's data; gives the number of bytes.
