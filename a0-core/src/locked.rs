@@ -142,15 +142,17 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
 
     #[cold]
     fn plan_after_repair(&mut self, size: u64) -> Result<Plan, Error> {
-        let limit = self.topic.limit();
-        self.working = self.working.salvaged(limit, |seq, off| self.frame(seq, off))?;
-        match self.plan(size) {
-            Err(Error::Corrupt(_)) => {
-                self.working = self.working.cleared().ok_or(Error::SequenceExhausted)?;
-                self.plan(size)
-            }
-            plan => plan,
+        let (limit, damaged) = (self.topic.limit(), self.working);
+        self.working = damaged.salvaged(limit, |seq, off| self.frame(seq, off))?;
+        let mut plan = self.plan(size);
+        if matches!(plan, Err(Error::Corrupt(_))) {
+            self.working = damaged.cleared().ok_or(Error::SequenceExhausted)?;
+            plan = self.plan(size);
         }
+        if plan.is_err() {
+            self.working = damaged;
+        }
+        plan
     }
 
     /// Makes everything allocated so far visible to readers, all at once.
