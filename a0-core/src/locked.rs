@@ -66,6 +66,12 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
         Locked { topic, committed, working: committed, touched: how == Acquired::OwnerDied }
     }
 
+    /// Looks at the committed state again, because it was not there when the lock was taken.
+    pub(crate) fn reload(&mut self) {
+        self.committed = State::load_locked(self.topic.mem());
+        self.working = self.committed;
+    }
+
     /// The state with everything allocated so far.
     pub fn state(&self) -> State {
         self.working
