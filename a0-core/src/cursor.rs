@@ -138,9 +138,9 @@ impl Cursor {
     }
 
     /// Moves on to `seq` without having read what is in between.
-    fn skip_to(&mut self, seq: u64, link: Link) {
+    fn skip_to(&mut self, seq: u64, link: Link, known_high: u64) {
         let skipped = self.skipped.saturating_add(seq - self.seq);
-        *self = Cursor { seq, link, known_high: seq, skipped };
+        *self = Cursor { seq, link, known_high, skipped };
     }
 
     fn passed(&mut self, seq: u64, off: u64, known_high: u64) {
@@ -294,18 +294,19 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         self.lock(Some(PATIENCE))?.read_at(cursor, select, buffer)
     }
 
-    /// Moves the cursor in front of the oldest newer frame that can still be reached, or else behind everything.
+    /// Moves the cursor in front of the oldest frame it has not read that can be reached from the newest one, or else
+    /// behind everything. That can be the very frame it looked for, if only the link to it is damaged.
     fn skip_damage(&self, cursor: &mut Cursor, damage: Corruption) -> Error {
         let Some(state) = State::snapshot(self.mem()) else { return Error::Contended };
         let limit = self.limit();
-        let damaged = state.seq_low.max(cursor.seq.saturating_add(1));
-        let newer = State { seq_low: damaged.saturating_add(1), ..state };
-        let found = newer.salvaged(limit, |seq, off| FrameHeader::load(self.mem(), seq, off, limit));
-        let (seq, link) = match found {
-            Ok(found) if !found.is_empty() => (found.seq_low - 1, Link::At(found.off_head)),
-            _ => (state.seq_high.max(cursor.seq), Link::Unknown),
+        let unread = State { seq_low: state.seq_low.max(cursor.seq.saturating_add(1)), ..state };
+        let found = unread.salvaged(limit, |seq, off| FrameHeader::load(self.mem(), seq, off, limit));
+        let (seq, link, known_high) = match found {
+            // Known to be committed, so the next read goes there, whatever the state says about the oldest frame.
+            Ok(found) if !found.is_empty() => (found.seq_low - 1, Link::At(found.off_head), found.seq_low),
+            _ => (state.seq_high.max(cursor.seq), Link::Unknown, 0),
         };
-        cursor.skip_to(seq, link);
+        cursor.skip_to(seq, link, known_high);
         Error::Corrupt(damage)
     }
 
@@ -378,7 +379,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         }
         if state.is_empty() {
             // Cleared: what was not read is lost, and a poller must not take it for news for ever.
-            cursor.skip_to(state.seq_high, Link::Unknown);
+            cursor.skip_to(state.seq_high, Link::Unknown, 0);
             return Ok(None);
         }
         let at = |seq, off| Target { seq, off, live_from: seq, known_high: state.seq_high };

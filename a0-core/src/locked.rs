@@ -70,6 +70,12 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
         self.topic
     }
 
+    /// Looks at the committed state again, because it was not there when the lock was taken.
+    pub(crate) fn reload(&mut self) {
+        self.committed = State::load_locked(self.topic.mem());
+        self.working = self.committed;
+    }
+
     /// The state with everything allocated so far.
     pub fn state(&self) -> State {
         self.working
@@ -146,15 +152,17 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
 
     #[cold]
     fn plan_after_repair(&mut self, size: u64) -> Result<Plan, Error> {
-        let limit = self.topic.limit();
-        self.working = self.working.salvaged(limit, |seq, off| self.frame(seq, off))?;
-        match self.plan(size) {
-            Err(Error::Corrupt(_)) => {
-                self.working = self.working.cleared().ok_or(Error::SequenceExhausted)?;
-                self.plan(size)
-            }
-            plan => plan,
+        let (limit, damaged) = (self.topic.limit(), self.working);
+        self.working = damaged.salvaged(limit, |seq, off| self.frame(seq, off))?;
+        let mut plan = self.plan(size);
+        if matches!(plan, Err(Error::Corrupt(_))) {
+            self.working = damaged.cleared().ok_or(Error::SequenceExhausted)?;
+            plan = self.plan(size);
         }
+        if plan.is_err() {
+            self.working = damaged;
+        }
+        plan
     }
 
     /// Makes everything allocated so far visible to readers, all at once.
@@ -264,7 +272,15 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
         if !live {
             return Err(none);
         }
-        self.frame(seq, offset).map_err(|_| none)
+        let found = self.frame(seq, offset).map_err(|_| none)?;
+        // A frame that was never committed leaves a header behind whose number was used again elsewhere, and data can
+        // look like a header: the neighbours must know this frame.
+        let linked = if seq == self.working.seq_high {
+            self.working.off_tail == offset
+        } else {
+            self.frame(seq + 1, found.next_off).is_ok_and(|next| next.prev_off == offset)
+        };
+        if linked { Ok(found) } else { Err(none) }
     }
 
     /// Copies a frame's data; gives the number of bytes.

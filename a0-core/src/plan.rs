@@ -39,7 +39,12 @@ impl Plan {
         };
         let end = slot.checked_add(need).filter(|end| *end <= arena).ok_or(too_large)?;
 
-        let mut evicted = *state;
+        // What a state without frames says about them is not believed: it would outlive them.
+        let mut evicted = if tail.is_none() {
+            State { seq_low: state.seq_low, seq_high: state.seq_high, ..State::FRESH }
+        } else {
+            *state
+        };
         if let Some(tail) = tail {
             while !evicted.is_empty() {
                 let head = frame(evicted.seq_low, evicted.off_head)?;
@@ -91,12 +96,9 @@ impl State {
         arena: u64,
         frame: impl Fn(u64, u64) -> Result<FrameHeader, Corruption>,
     ) -> Result<State, Error> {
-        let cleared = self.cleared().ok_or(Error::SequenceExhausted)?;
-        if self.is_empty() {
-            return Ok(cleared);
-        }
-        let Ok(mut oldest) = frame(self.seq_high, self.off_tail) else {
-            return Ok(cleared);
+        let tail = if self.is_empty() { None } else { frame(self.seq_high, self.off_tail).ok() };
+        let Some(mut oldest) = tail else {
+            return self.cleared().ok_or(Error::SequenceExhausted);
         };
         let mut end = oldest.end();
         // Ends: the sequence number falls with every step, and each step needs a frame that bears that number.

@@ -62,12 +62,13 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         }
         let topic = Transport { mem, lock };
         if topic.is_unfinished() {
-            let _held = topic.acquire(Some(PATIENCE))?;
+            let mut held = topic.acquire(Some(PATIENCE))?;
             if upgrade::is_version_0_2(&topic.mem) {
                 upgrade::upgrade(&topic.mem);
             } else if topic.is_unfinished() {
                 topic.initialize();
             }
+            held.reload();
         }
         topic.check_header()?;
         Ok(topic)

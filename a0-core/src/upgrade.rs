@@ -23,8 +23,8 @@ pub(crate) fn is_version_0_2<M: Mem + ?Sized>(mem: &M) -> bool {
 
 /// Converts the header; the caller holds the lock.
 ///
-/// The process may die between any two stores: until the very last one the file is still a 0.2 topic with the same
-/// content. To that end the old page 0, which the new pages would overwrite in part, is first moved to where old
+/// The process may die between any two stores: until the magic is there the file is still a 0.2 topic with the same
+/// content, and from then on it is a 0.3 topic. To that end the old page 0, which the new pages would overwrite in part, is first moved to where old
 /// page 1 was. That place is also where the 0.3 page 1 has its first four words, so nothing moves again.
 pub(crate) fn upgrade<M: Mem + ?Sized>(mem: &M) {
     let size = mem.size();
@@ -41,8 +41,9 @@ pub(crate) fn upgrade<M: Mem + ?Sized>(mem: &M) {
     store(page::seq_high(1), state.seq_high);
     store(page::off_head(1), state.off_head);
     store(page::off_tail(1), state.off_tail);
-    // From here on the old index is not 0 and names the page just written.
-    store(OLD_INDEX, size);
+    // From here on the old index is not 0 and names the page just written. Only its low half counts, which is 0 in
+    // a size that is a multiple of 4 GiB.
+    store(OLD_INDEX, if size as u32 == 0 { 1 } else { size });
     store(page::seq_low(0), state.seq_low);
     store(page::seq_high(0), state.seq_high);
     store(page::off_head(0), state.off_head);
@@ -55,6 +56,10 @@ pub(crate) fn upgrade<M: Mem + ?Sized>(mem: &M) {
         mem.store_u32(word, 0, Relaxed);
     }
     mem.store_u8(header::COMMITTED_PAGE, 0, Relaxed);
+    // The rest of the old arena size.
+    mem.write(header::COMMITTED_PAGE.offset() + 1, &[0; 7]);
     store(header::VERSION_WORD, version_word());
     store(header::MAGIC_WORD, magic_word());
+    // Page 1 is the working page now, which nobody reads before it is written.
+    store(page::high_water_mark(1), size);
 }

@@ -1,6 +1,5 @@
 //! A root of its own for each test program.
 #![allow(dead_code, reason = "every test program uses a part")]
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,0 +1,124 @@
+//! Locks for tests: one whose last owner died, and one that sleeps in loom's terms.
+
+use std::cell::Cell;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use a0_core::layout::{Field, header};
+use a0_core::{Acquired, Lock, LockError, Mem};
+use loom::sync::{Arc, Condvar, Mutex};
+
+/// For one user at a time: reports once that the last owner died, and counts the wake-ups.
+#[derive(Debug, Default)]
+pub struct CrashLock {
+    died: Cell<bool>,
+    /// Calls of [`Lock::wake`].
+    pub wakes: Cell<u32>,
+    /// Calls of [`Lock::requeue`].
+    pub requeues: Cell<u32>,
+}
+
+impl CrashLock {
+    /// The first one to lock is told that the last owner died.
+    pub fn after_death() -> Self {
+        CrashLock { died: Cell::new(true), ..CrashLock::default() }
+    }
+
+    fn take(&self) -> Acquired {
+        if self.died.replace(false) { Acquired::OwnerDied } else { Acquired::Clean }
+    }
+}
+
+impl<M: Mem + ?Sized> Lock<M> for CrashLock {
+    fn lock(&self, _: &M, _: Option<Duration>) -> Result<Acquired, LockError> {
+        Ok(self.take())
+    }
+    fn try_lock(&self, _: &M) -> Result<Option<Acquired>, LockError> {
+        Ok(Some(self.take()))
+    }
+    fn unlock(&self, _: &M) {}
+    fn wait(&self, _: &M, _: Field<u32>, _: u32, _: Duration) -> Result<(), LockError> {
+        Ok(())
+    }
+    fn wake(&self, _: &M, _: Field<u32>) {
+        self.wakes.set(self.wakes.get() + 1);
+    }
+    fn wait_requeue(&self, _: &M, _: u32, _: Duration) -> Result<Option<Acquired>, LockError> {
+        Ok(None)
+    }
+    fn requeue(&self, _: &M) {
+        self.requeues.set(self.requeues.get() + 1);
+    }
+}
+
+/// A lock and a futex for threads of a loom model.
+///
+/// Sleeping has no timeout here: a wake-up that gets lost leaves its sleeper asleep, and loom reports a deadlock. Like
+/// the kernel, it compares the word and falls asleep in one step, and it wakes only who already sleeps.
+#[derive(Clone, Debug)]
+pub struct SimLock {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// The kernel's lock on its queues.
+    queues: Mutex<()>,
+    plain: Condvar,
+    requeue: Condvar,
+}
+
+impl SimLock {
+    /// A free lock. Call it inside a loom model.
+    #[allow(clippy::new_without_default, reason = "only works inside a loom model")]
+    pub fn new() -> Self {
+        let inner = Inner { queues: Mutex::new(()), plain: Condvar::new(), requeue: Condvar::new() };
+        SimLock { inner: Arc::new(inner) }
+    }
+
+    fn sleep<M: Mem + ?Sized>(&self, mem: &M, word: Field<u32>, expected: u32, queue: &Condvar) -> bool {
+        let queues = self.inner.queues.lock().expect("nobody panics with it");
+        if mem.load_u32(word, Ordering::Relaxed) != expected {
+            return false;
+        }
+        drop(queue.wait(queues).expect("nobody panics with it"));
+        true
+    }
+
+    fn notify(&self, queue: &Condvar) {
+        let _queues = self.inner.queues.lock().expect("nobody panics with it");
+        queue.notify_all();
+    }
+}
+
+impl<M: Mem + ?Sized> Lock<M> for SimLock {
+    fn lock(&self, mem: &M, _: Option<Duration>) -> Result<Acquired, LockError> {
+        while mem.cas_u32(header::LOCK_WORD, 0, 1, Ordering::Acquire).is_err() {
+            loom::thread::yield_now();
+        }
+        Ok(Acquired::Clean)
+    }
+    fn try_lock(&self, mem: &M) -> Result<Option<Acquired>, LockError> {
+        Ok(mem.cas_u32(header::LOCK_WORD, 0, 1, Ordering::Acquire).is_ok().then_some(Acquired::Clean))
+    }
+    fn unlock(&self, mem: &M) {
+        mem.fetch_and_u32(header::LOCK_WORD, 0, Ordering::Release);
+    }
+    fn wait(&self, mem: &M, word: Field<u32>, expected: u32, _: Duration) -> Result<(), LockError> {
+        self.sleep(mem, word, expected, &self.inner.plain);
+        Ok(())
+    }
+    fn wake(&self, _: &M, _: Field<u32>) {
+        self.notify(&self.inner.plain);
+    }
+    fn wait_requeue(&self, mem: &M, events: u32, timeout: Duration) -> Result<Option<Acquired>, LockError> {
+        if !self.sleep(mem, header::EVENTS, events, &self.inner.requeue) {
+            return Ok(None);
+        }
+        // The kernel hands the lock over.
+        self.lock(mem, Some(timeout)).map(Some)
+    }
+    fn requeue(&self, _: &M) {
+        self.notify(&self.inner.requeue);
+    }
+}
