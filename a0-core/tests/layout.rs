@@ -116,7 +116,6 @@ fn v6_a_0_2_topic_is_converted() {
         topic.read(&mut cursor, Select::Next, &mut buffer).unwrap().unwrap();
         assert_eq!(buffer, expected);
     }
-    drop(topic);
     same(&bytes, V6_AFTER);
 }
 
@@ -248,7 +247,6 @@ fn t10_t11_more_than_fits_in_one_commit() {
     put(&topic, 1);
     let first = topic.lock(None).unwrap().head().unwrap().unwrap();
     topic.lock(None).unwrap().clear().unwrap();
-    drop(topic);
 
     let mut bytes = vec![0; 4096];
     let topic = open(&mut bytes);
