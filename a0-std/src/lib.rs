@@ -49,3 +49,8 @@ pub use reader::threaded::{Reader, ReaderZeroCopy};
 pub use reader::{Init, Interrupter, Iter, ReaderOptions};
 pub use topic::Protocol;
 pub use writer::{Published, Writer};
+
+/// The examples of the README are tested, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Runs every check of the project, or the steps named: ./test.sh fmt clippy
+# Needs Rust; what else is missing is installed with apt-get where this runs as root, and named otherwise.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+STEPS=(tools fmt clippy test doc no_std release fuzz interop bench_builds)
+FUZZ_SECONDS=${FUZZ_SECONDS:-15}
+
+say() { printf '\n== %s\n' "$*"; }
+
+need() { # COMMAND PACKAGE
+    command -v "$1" >/dev/null && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        apt-get update -qq && apt-get install -y -qq "$2" >/dev/null
+    fi
+    command -v "$1" >/dev/null || { echo "test.sh: '$1' is missing; install the package '$2'" >&2; exit 1; }
+}
+
+step_tools() {
+    need cargo rustup
+    need g++ g++
+    need python3 python3
+    need strace strace
+    python3 -c 'import venv, ensurepip' 2>/dev/null || need pyvenv python3-venv || true
+    cargo +nightly --version >/dev/null ||
+        { echo "test.sh: fuzzing needs the nightly toolchain: rustup toolchain install nightly" >&2; exit 1; }
+    command -v cargo-fuzz >/dev/null || cargo install --locked --quiet cargo-fuzz
+}
+
+step_fmt() {
+    cargo fmt --all --check
+    cargo fmt --check --manifest-path fuzz/Cargo.toml
+    cargo fmt --check --manifest-path examples/no_std_static/Cargo.toml
+}
+
+step_clippy() {
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy -p a0-core --features defmt -- -D warnings
+}
+
+# Unit tests, whole-system tests, crash replay, loom and the kill torture; the last three in a0-testkit.
+step_test() { cargo test --workspace; }
+
+step_doc() { RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet; }
+
+# A program without std, with its own panic handler: it links only if a0-core needs neither std nor an allocator.
+step_no_std() {
+    cargo build -p a0-core
+    CARGO_TARGET_DIR=target cargo run --quiet --manifest-path examples/no_std_static/Cargo.toml
+}
+
+step_release() {
+    cargo build --release -p a0-cli
+    ./target/release/a0 demo
+}
+
+step_fuzz() {
+    local target
+    for target in packet topic upgrade; do
+        mkdir -p "fuzz/corpus/$target"
+        cargo +nightly fuzz run "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
+            -max_total_time="$FUZZ_SECONDS" -max_len=8192 -verbosity=0 -print_final_stats=1
+    done
+}
+
+step_interop() { interop/run.sh; }
+
+step_bench_builds() { cargo bench --workspace --no-run; }
+
+if [ $# -gt 0 ]; then STEPS=("$@"); fi
+for step in "${STEPS[@]}"; do
+    declare -F "step_$step" >/dev/null || { echo "test.sh: no step '$step'" >&2; exit 2; }
+    say "$step"
+    begin=$SECONDS
+    "step_$step"
+    say "$step: passed in $((SECONDS - begin)) s"
+done
+say "all steps passed"
