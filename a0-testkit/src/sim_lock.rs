@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use a0_core::layout::{Field, header};
 use a0_core::{Acquired, Lock, LockError, Mem};
-use loom::sync::{Arc, Condvar, Mutex};
+use loom::sync::{Arc, Mutex};
 
 /// For one user at a time: reports once that the last owner died, and counts the wake-ups.
 #[derive(Debug, Default)]
@@ -53,41 +53,50 @@ impl<M: Mem + ?Sized> Lock<M> for CrashLock {
 
 /// A lock and a futex for threads of a loom model.
 ///
-/// Sleeping has no timeout here: a wake-up that gets lost leaves its sleeper asleep, and loom reports a deadlock. Like
-/// the kernel, it compares the word and falls asleep in one step, and it wakes only who already sleeps.
+/// Sleeping has no timeout here: a sleeper that is still asleep when everybody else has come to an end panics. Like the
+/// kernel, it compares the word and falls asleep in one step, and it wakes only who already sleeps.
 #[derive(Clone, Debug)]
 pub struct SimLock {
-    inner: Arc<Inner>,
+    /// The kernel's queues: how often each has been emptied.
+    queues: Arc<Mutex<[u32; 2]>>,
 }
 
-#[derive(Debug)]
-struct Inner {
-    /// The kernel's lock on its queues.
-    queues: Mutex<()>,
-    plain: Condvar,
-    requeue: Condvar,
-}
+const PLAIN: usize = 0;
+const REQUEUE: usize = 1;
+
+/// Times that a sleeper lets all others run before it says that nobody will wake it.
+const PATIENCE: u32 = 20;
 
 impl SimLock {
     /// A free lock. Call it inside a loom model.
     #[allow(clippy::new_without_default, reason = "only works inside a loom model")]
     pub fn new() -> Self {
-        let inner = Inner { queues: Mutex::new(()), plain: Condvar::new(), requeue: Condvar::new() };
-        SimLock { inner: Arc::new(inner) }
+        SimLock { queues: Arc::new(Mutex::new([0; 2])) }
     }
 
-    fn sleep<M: Mem + ?Sized>(&self, mem: &M, word: Field<u32>, expected: u32, queue: &Condvar) -> bool {
-        let queues = self.inner.queues.lock().expect("nobody panics with it");
-        if mem.load_u32(word, Ordering::Relaxed) != expected {
-            return false;
+    fn emptied(&self, queue: usize) -> u32 {
+        self.queues.lock().expect("nobody panics with it")[queue]
+    }
+
+    fn sleep<M: Mem + ?Sized>(&self, mem: &M, word: Field<u32>, expected: u32, queue: usize) -> bool {
+        let asleep_since = {
+            let queues = self.queues.lock().expect("nobody panics with it");
+            if mem.load_u32(word, Ordering::Relaxed) != expected {
+                return false;
+            }
+            queues[queue]
+        };
+        for _ in 0..PATIENCE {
+            loom::thread::yield_now();
+            if self.emptied(queue) != asleep_since {
+                return true;
+            }
         }
-        drop(queue.wait(queues).expect("nobody panics with it"));
-        true
+        panic!("nobody wakes this sleeper");
     }
 
-    fn notify(&self, queue: &Condvar) {
-        let _queues = self.inner.queues.lock().expect("nobody panics with it");
-        queue.notify_all();
+    fn notify(&self, queue: usize) {
+        self.queues.lock().expect("nobody panics with it")[queue] += 1;
     }
 }
 
@@ -105,20 +114,20 @@ impl<M: Mem + ?Sized> Lock<M> for SimLock {
         mem.fetch_and_u32(header::LOCK_WORD, 0, Ordering::Release);
     }
     fn wait(&self, mem: &M, word: Field<u32>, expected: u32, _: Duration) -> Result<(), LockError> {
-        self.sleep(mem, word, expected, &self.inner.plain);
+        self.sleep(mem, word, expected, PLAIN);
         Ok(())
     }
     fn wake(&self, _: &M, _: Field<u32>) {
-        self.notify(&self.inner.plain);
+        self.notify(PLAIN);
     }
     fn wait_requeue(&self, mem: &M, events: u32, timeout: Duration) -> Result<Option<Acquired>, LockError> {
-        if !self.sleep(mem, header::EVENTS, events, &self.inner.requeue) {
+        if !self.sleep(mem, header::EVENTS, events, REQUEUE) {
             return Ok(None);
         }
         // The kernel hands the lock over.
         self.lock(mem, Some(timeout)).map(Some)
     }
     fn requeue(&self, _: &M) {
-        self.notify(&self.inner.requeue);
+        self.notify(REQUEUE);
     }
 }
