@@ -1,0 +1,379 @@
+//! The topic lock between real processes that are really killed.
+#![allow(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not recognised as tests")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use a0_core::layout::header;
+use a0_core::{Acquired, Cursor, Error, Lock, LockError, Mem, RawMem, Transport};
+use a0_linux::{FileOptions, Mapping, RobustLock, TopicFile, thread_id};
+use rustix::process::{Signal, getpid, kill_process};
+use tempfile::TempDir;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn folder() -> TempDir {
+    tempfile::Builder::new().prefix("a0-lock.").tempdir_in("/dev/shm").unwrap()
+}
+
+fn open(path: &Path) -> RawMem<Mapping> {
+    TopicFile::open(path, &FileOptions::default().size(4096)).unwrap().1
+}
+
+fn topics(dir: &Path, count: usize) -> Vec<RawMem<Mapping>> {
+    (0..count).map(|i| open(&dir.join(i.to_string()))).collect()
+}
+
+/// Takes the lock, which has to succeed soon, and releases it.
+fn take(mem: &RawMem<Mapping>) -> Acquired {
+    let started = Instant::now();
+    let how = RobustLock.lock(mem, Some(SECOND)).unwrap();
+    assert!(started.elapsed() < SECOND);
+    RobustLock.unlock(mem);
+    how
+}
+
+fn hold(mem: &RawMem<Mapping>) {
+    assert_eq!(RobustLock.lock(mem, Some(SECOND)), Ok(Acquired::Clean));
+}
+
+/// A process that runs one of the scripts in `child`.
+struct Actor {
+    process: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Actor {
+    fn start(script: &str, dir: &Path) -> Actor {
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args(["child", "--exact", "--ignored", "--nocapture"])
+            .env("A0_TEST_SCRIPT", script)
+            .env("A0_TEST_DIR", dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (tell, lines) = mpsc::channel();
+        let stdout = process.stdout.take().unwrap();
+        thread::spawn(move || {
+            BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| tell.send(line))
+        });
+        let actor = Actor { process, lines };
+        actor.expect("at work");
+        actor
+    }
+
+    /// Waits for the child to say this.
+    fn expect(&self, what: &str) {
+        while self.lines.recv_timeout(10 * SECOND).unwrap_or_else(|_| panic!("the child never said {what:?}")) != what {
+        }
+    }
+
+    fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Actor {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn say(what: &str) {
+    println!("{what}");
+    std::io::stdout().flush().unwrap();
+}
+
+/// Runs in the child processes.
+#[test]
+#[ignore = "not a test: what the other tests start as a process of its own"]
+fn child() {
+    let Ok(script) = std::env::var("A0_TEST_SCRIPT") else { return };
+    let dir = PathBuf::from(std::env::var_os("A0_TEST_DIR").unwrap());
+    let all = topics(&dir, 4);
+    let (held, free) = match &*script {
+        "hold 0" => (vec![0], vec![]),
+        "hold 0 1" => (vec![0, 1], vec![]),
+        "hold 0 1 2" => (vec![0, 1, 2], vec![]),
+        "hold 0 1, release 0" => (vec![0, 1], vec![0]),
+        "hold 0 1, release 1" => (vec![0, 1], vec![1]),
+        "hold 0 1 2, release 1" => (vec![0, 1, 2], vec![1]),
+        "hold 0 1 2, release 0 2" => (vec![0, 1, 2], vec![0, 2]),
+        "hold 0 1 2, release 2 0, hold 0" => (vec![0, 1, 2], vec![2, 0]),
+        "random" => {
+            say("at work");
+            random_locks(&all)
+        }
+        "publish" => {
+            let topic = Transport::open(open(&dir.join("topic")), RobustLock).unwrap();
+            say("at work");
+            let mut go = String::new();
+            std::io::stdin().read_line(&mut go).unwrap();
+            let mut locked = topic.lock(None).unwrap();
+            locked.push(b"news").unwrap();
+            // Committed, unlocked, and dead before anybody is woken.
+            RobustLock.unlock(topic.mem());
+            kill_process(getpid(), Signal::KILL).unwrap();
+            unreachable!()
+        }
+        other => panic!("unknown script {other}"),
+    };
+    for topic in &held {
+        hold(&all[*topic]);
+    }
+    for topic in &free {
+        RobustLock.unlock(&all[*topic]);
+    }
+    if script.ends_with(", hold 0") {
+        hold(&all[0]);
+    }
+    say("at work");
+    thread::sleep(60 * SECOND);
+}
+
+/// Locks and unlocks in no order, for ever, holding up to four at once.
+fn random_locks(all: &[RawMem<Mapping>]) -> ! {
+    let mut random = u64::from(std::process::id()) | 1;
+    let mut held: Vec<usize> = Vec::new();
+    loop {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let topic = (random >> 33) as usize % all.len();
+        match held.iter().position(|other| *other == topic) {
+            Some(at) => {
+                held.remove(at);
+                RobustLock.unlock(&all[topic]);
+            }
+            None => {
+                let _ = RobustLock.lock(&all[topic], Some(SECOND)).unwrap();
+                held.push(topic);
+            }
+        }
+    }
+}
+
+/// Kills a process that has done this; which topics then say that their owner died?
+fn died_after(script: &str) -> Vec<usize> {
+    let dir = folder();
+    let all = topics(dir.path(), 4);
+    Actor::start(script, dir.path()).kill();
+    let dead = (0..4).filter(|i| take(&all[*i]) == Acquired::OwnerDied).collect();
+    // Said once, and then no more.
+    assert!(all.iter().all(|mem| take(mem) == Acquired::Clean));
+    dead
+}
+
+#[test]
+fn death_of_a_holder_is_noticed() {
+    assert_eq!(died_after("hold 0"), [0]);
+}
+
+#[test]
+fn death_of_a_holder_of_several_topics_is_noticed_in_each() {
+    assert_eq!(died_after("hold 0 1"), [0, 1]);
+    assert_eq!(died_after("hold 0 1 2"), [0, 1, 2]);
+}
+
+#[test]
+fn topics_are_released_in_any_order() {
+    assert_eq!(died_after("hold 0 1, release 0"), [1]);
+    assert_eq!(died_after("hold 0 1, release 1"), [0]);
+    assert_eq!(died_after("hold 0 1 2, release 1"), [0, 2]);
+    assert_eq!(died_after("hold 0 1 2, release 0 2"), [1]);
+    assert_eq!(died_after("hold 0 1 2, release 2 0, hold 0"), [0, 1]);
+}
+
+#[test]
+fn waiters_get_the_lock_of_a_holder_that_dies() {
+    let dir = folder();
+    let all = topics(dir.path(), 2);
+    let holder = Actor::start("hold 0 1", dir.path());
+    let waiters = all.into_iter().map(|mem| thread::spawn(move || RobustLock.lock(&mem, Some(10 * SECOND))));
+    let waiters: Vec<_> = waiters.collect();
+    thread::sleep(SECOND / 20);
+    let killed = Instant::now();
+    holder.kill();
+    for waiter in waiters {
+        assert_eq!(waiter.join().unwrap(), Ok(Acquired::OwnerDied));
+    }
+    assert!(killed.elapsed() < SECOND);
+}
+
+#[test]
+fn deaths_at_random_instants_leave_no_topic_locked() {
+    let dir = folder();
+    let all = topics(dir.path(), 4);
+    let mut dead = 0;
+    for round in 0..200u64 {
+        let actor = Actor::start("random", dir.path());
+        thread::sleep(Duration::from_micros(round * 7919 % 3000));
+        actor.kill();
+        dead += all.iter().filter(|mem| take(mem) == Acquired::OwnerDied).count();
+    }
+    // Two of four are held at any moment, on average.
+    assert!(dead > 200, "only {dead} locks were held by those killed");
+}
+
+#[test]
+fn a_lock_is_not_taken_twice_by_one_thread() {
+    let dir = folder();
+    let path = dir.path().join("topic");
+    let (mem, other_mapping) = (open(&path), open(&path));
+    hold(&mem);
+    assert_eq!(RobustLock.lock(&mem, Some(SECOND)), Err(LockError::Recursive));
+    assert_eq!(RobustLock.lock(&mem, None), Err(LockError::Recursive));
+    assert_eq!(RobustLock.lock(&other_mapping, None), Err(LockError::Recursive));
+    assert_eq!(RobustLock.try_lock(&mem), Ok(None));
+    assert_eq!(mem.load_u32(header::LOCK_WORD, SeqCst) & 0x3FFF_FFFF, thread_id(), "still held");
+    RobustLock.unlock(&mem);
+    assert_eq!(take(&other_mapping), Acquired::Clean);
+    assert_eq!(take(&mem), Acquired::Clean);
+}
+
+#[test]
+fn waiting_ends_when_it_has_taken_too_long() {
+    let dir = folder();
+    let mem = open(&dir.path().join("0"));
+    let holder = Actor::start("hold 0", dir.path());
+    let started = Instant::now();
+    let owner = match RobustLock.lock(&mem, Some(SECOND / 5)) {
+        Err(LockError::TimedOut { owner }) => owner,
+        other => panic!("{other:?}"),
+    };
+    assert!((SECOND / 5..SECOND).contains(&started.elapsed()));
+    assert!(Path::new(&format!("/proc/{}/task/{owner}", holder.process.id())).exists(), "{owner} is no thread of it");
+    assert_eq!(RobustLock.try_lock(&mem), Ok(None));
+    drop(holder);
+    assert_eq!(take(&mem), Acquired::OwnerDied);
+}
+
+#[test]
+fn an_owner_that_does_not_exist_is_an_error() {
+    let dir = folder();
+    let mem = open(&dir.path().join("topic"));
+    // Larger than any thread id that Linux gives out.
+    let nobody = 0x3FFF_FFF0;
+    mem.store_u32(header::LOCK_WORD, nobody, SeqCst);
+    let started = Instant::now();
+    assert_eq!(RobustLock.lock(&mem, Some(SECOND)), Err(LockError::StaleOwner { owner: nobody }));
+    assert_eq!(RobustLock.lock(&mem, None), Err(LockError::StaleOwner { owner: nobody }));
+    assert!(started.elapsed() < SECOND);
+    // Our own id, in a lock that we do not hold.
+    mem.store_u32(header::LOCK_WORD, thread_id(), SeqCst);
+    assert_eq!(RobustLock.lock(&mem, None), Err(LockError::StaleOwner { owner: thread_id() }));
+}
+
+#[test]
+fn a_failed_attempt_leaves_other_locks_covered() {
+    let dir = folder();
+    let all = topics(dir.path(), 2);
+    all[1].store_u32(header::LOCK_WORD, 0x3FFF_FFF0, SeqCst);
+    let (first, second) = (open(&dir.path().join("0")), open(&dir.path().join("1")));
+    // The mapping has to outlive the thread: without it, the kernel cannot reach the lock.
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            hold(&first);
+            assert!(matches!(RobustLock.lock(&second, None), Err(LockError::StaleOwner { .. })));
+        });
+    });
+    assert_eq!(take(&all[0]), Acquired::OwnerDied);
+}
+
+#[test]
+fn death_of_a_thread_is_enough() {
+    let dir = folder();
+    let all = topics(dir.path(), 4);
+    let theirs = topics(dir.path(), 4);
+    thread::scope(|scope| {
+        scope.spawn(|| theirs.iter().for_each(hold));
+    });
+    for mem in &all {
+        assert_eq!(take(mem), Acquired::OwnerDied);
+    }
+}
+
+#[test]
+fn nine_topics_at_once_are_too_many() {
+    let dir = folder();
+    let all = topics(dir.path(), 9);
+    all[..8].iter().for_each(hold);
+    assert_eq!(RobustLock.lock(&all[8], None), Err(LockError::TooMany { limit: 8 }));
+    all[..8].iter().for_each(|mem| RobustLock.unlock(mem));
+    assert!(all.iter().all(|mem| take(mem) == Acquired::Clean));
+}
+
+#[test]
+fn a_forked_child_has_locks_of_its_own() {
+    let dir = folder();
+    let (mem, own) = (open(&dir.path().join("parent")), open(&dir.path().join("child")));
+    hold(&mem);
+    let parent = thread_id();
+    // SAFETY: the child calls nothing that needs another thread or a lock that one may have held.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0);
+    if child == 0 {
+        let sound = thread_id() != parent
+            && RobustLock.try_lock(&mem) == Ok(None)
+            && RobustLock.lock(&own, None) == Ok(Acquired::Clean)
+            && RobustLock.try_lock(&mem) == Ok(None);
+        // SAFETY: ends the child without running anything of the test's. It dies with its lock held.
+        unsafe { libc::_exit(if sound { 0 } else { 1 }) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for the child just made and stores into a local.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert_eq!(status, 0, "the child found something wrong");
+
+    assert_eq!(take(&own), Acquired::OwnerDied);
+    assert_eq!(mem.load_u32(header::LOCK_WORD, SeqCst), parent, "the parent's lock is untouched");
+    RobustLock.unlock(&mem);
+    assert_eq!(take(&mem), Acquired::Clean);
+}
+
+#[test]
+fn a_reader_wakes_although_the_publisher_died_before_it_could_wake_it() {
+    let dir = folder();
+    let topic = Transport::open(open(&dir.path().join("topic")), RobustLock).unwrap();
+    for _ in 0..5 {
+        let mut publisher = Actor::start("publish", dir.path());
+        let cursor = Cursor::end(&topic).unwrap();
+        let longest = thread::scope(|scope| {
+            let sleeper = scope.spawn(|| {
+                while !topic.has_news(&cursor).unwrap() {
+                    topic.sleep(SECOND / 10, || topic.may_have_news(&cursor)).unwrap();
+                }
+                Instant::now()
+            });
+            thread::sleep(SECOND / 20);
+            publisher.process.stdin.take().unwrap().write_all(b"go\n").unwrap();
+            publisher.process.wait().unwrap();
+            let died = Instant::now();
+            sleeper.join().unwrap().saturating_duration_since(died)
+        });
+        assert!(longest < Duration::from_millis(150), "asleep for {longest:?}");
+    }
+}
+
+#[test]
+fn errors_name_the_owner() {
+    let dir = folder();
+    let mem = open(&dir.path().join("0"));
+    let topic = Transport::open(mem, RobustLock).unwrap();
+    let _holder = Actor::start("hold 0", dir.path());
+    match topic.lock(Some(Duration::ZERO)).map(drop) {
+        Err(error @ Error::Lock(LockError::TimedOut { owner })) => {
+            assert!(error.to_string().contains(&owner.to_string()), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+}

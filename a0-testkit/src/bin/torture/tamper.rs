@@ -1,0 +1,197 @@
+//! The protocol with one guard removed: the negative controls.
+
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use a0_core::layout::{Field, WORKSPACE, header, page};
+use a0_core::{Acquired, Lock, LockError, Mem, RawMem};
+use a0_linux::{AccessLock, Mapping};
+use clap::ValueEnum;
+
+use crate::stats::{Counter, Role};
+
+/// The guard that is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tamper {
+    /// Writers overwrite frames without telling readers before.
+    NoEvictCommit,
+    /// Writers show a frame before its payload is there.
+    PayloadAfterCommit,
+    /// Writers do not exclude each other.
+    NoLock,
+    /// Writers do not register with the kernel, so that nobody hears of their death.
+    NoRobust,
+    /// Readers do not look whether a frame was overwritten while they copied it.
+    NoValidation,
+}
+
+impl Tamper {
+    pub(crate) fn is_for_readers(self) -> bool {
+        self == Tamper::NoValidation
+    }
+}
+
+/// Shared memory whose stores or loads are partly swallowed.
+#[derive(Debug)]
+pub(crate) struct Tampered {
+    mem: RawMem<Mapping>,
+    how: Tamper,
+    /// Whether a frame was written since the last commit.
+    wrote_frame: Cell<bool>,
+    /// Whether a payload was copied since the last look at the state.
+    copied: Cell<bool>,
+    /// Payloads held back until their frame is committed.
+    held_back: RefCell<Vec<(u64, Vec<u8>)>>,
+}
+
+impl Tampered {
+    pub(crate) fn new(mem: RawMem<Mapping>, how: Tamper) -> Tampered {
+        Tampered { mem, how, wrote_frame: Cell::new(false), copied: Cell::new(false), held_back: RefCell::default() }
+    }
+}
+
+impl Mem for Tampered {
+    fn size(&self) -> u64 {
+        self.mem.size()
+    }
+    fn load_u8(&self, field: Field<u8>, order: Ordering) -> u8 {
+        self.mem.load_u8(field, order)
+    }
+    fn load_u32(&self, field: Field<u32>, order: Ordering) -> u32 {
+        self.mem.load_u32(field, order)
+    }
+    fn load_u64(&self, field: Field<u64>, order: Ordering) -> u64 {
+        let is_seq_low = field == page::seq_low(0) || field == page::seq_low(1);
+        if self.how == Tamper::NoValidation && is_seq_low && self.copied.take() {
+            return 0;
+        }
+        self.mem.load_u64(field, order)
+    }
+    fn store_u8(&self, field: Field<u8>, value: u8, order: Ordering) {
+        let is_eviction = field == header::COMMITTED_PAGE && !self.wrote_frame.take();
+        if self.how == Tamper::NoEvictCommit && is_eviction {
+            return;
+        }
+        self.mem.store_u8(field, value, order);
+        for (offset, bytes) in self.held_back.take() {
+            self.mem.write(offset, &bytes);
+        }
+    }
+    fn store_u32(&self, field: Field<u32>, value: u32, order: Ordering) {
+        self.mem.store_u32(field, value, order);
+    }
+    fn store_u64(&self, field: Field<u64>, value: u64, order: Ordering) {
+        if field.offset() >= WORKSPACE {
+            self.wrote_frame.set(true);
+        }
+        self.mem.store_u64(field, value, order);
+    }
+    fn cas_u32(&self, field: Field<u32>, current: u32, new: u32, order: Ordering) -> Result<u32, u32> {
+        self.mem.cas_u32(field, current, new, order)
+    }
+    fn fetch_add_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
+        self.mem.fetch_add_u32(field, value, order)
+    }
+    fn fetch_or_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
+        self.mem.fetch_or_u32(field, value, order)
+    }
+    fn fetch_and_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
+        self.mem.fetch_and_u32(field, value, order)
+    }
+    fn fence(&self, order: Ordering) {
+        self.mem.fence(order);
+    }
+    fn read(&self, offset: u64, into: &mut [u8]) {
+        self.copied.set(true);
+        self.mem.read(offset, into);
+    }
+    fn write(&self, offset: u64, bytes: &[u8]) {
+        if self.how == Tamper::PayloadAfterCommit {
+            self.held_back.borrow_mut().push((offset, bytes.to_owned()));
+        } else {
+            self.mem.write(offset, bytes);
+        }
+    }
+}
+
+/// Memory with real shared memory in it.
+pub(crate) trait Shared: Mem {
+    fn shared(&self) -> &RawMem<Mapping>;
+}
+
+impl Shared for RawMem<Mapping> {
+    fn shared(&self) -> &RawMem<Mapping> {
+        self
+    }
+}
+
+impl Shared for Tampered {
+    fn shared(&self) -> &RawMem<Mapping> {
+        &self.mem
+    }
+}
+
+/// The real lock, unless the guard that is missing belongs to it. Counts the owners found dead.
+#[derive(Debug)]
+pub(crate) struct TestLock<'s> {
+    pub(crate) real: AccessLock,
+    pub(crate) tamper: Option<Tamper>,
+    pub(crate) counters: Role<'s>,
+}
+
+impl TestLock<'_> {
+    fn counted(&self, how: Acquired) -> Acquired {
+        if how == Acquired::OwnerDied {
+            self.counters.add(Counter::Recovered, 1);
+        }
+        how
+    }
+}
+
+/// A spin lock that the kernel knows nothing of.
+fn spin(mem: &RawMem<Mapping>, timeout: Option<Duration>) -> Result<Acquired, LockError> {
+    let started = Instant::now();
+    while let Err(owner) = mem.cas_u32(header::LOCK_WORD, 0, a0_linux::thread_id(), Ordering::Acquire) {
+        if timeout.is_some_and(|timeout| started.elapsed() > timeout) {
+            return Err(LockError::TimedOut { owner });
+        }
+        std::thread::yield_now();
+    }
+    Ok(Acquired::Clean)
+}
+
+impl<M: Shared> Lock<M> for TestLock<'_> {
+    fn lock(&self, mem: &M, timeout: Option<Duration>) -> Result<Acquired, LockError> {
+        match self.tamper {
+            Some(Tamper::NoLock) => Ok(Acquired::Clean),
+            Some(Tamper::NoRobust) => spin(mem.shared(), timeout),
+            _ => self.real.lock(mem.shared(), timeout).map(|how| self.counted(how)),
+        }
+    }
+    fn try_lock(&self, mem: &M) -> Result<Option<Acquired>, LockError> {
+        self.real.try_lock(mem.shared())
+    }
+    fn unlock(&self, mem: &M) {
+        match self.tamper {
+            Some(Tamper::NoLock) => {}
+            Some(Tamper::NoRobust) => mem.shared().store_u32(header::LOCK_WORD, 0, Ordering::Release),
+            _ => self.real.unlock(mem.shared()),
+        }
+    }
+    fn can_sleep(&self) -> bool {
+        Lock::<RawMem<Mapping>>::can_sleep(&self.real)
+    }
+    fn wait(&self, mem: &M, word: Field<u32>, expected: u32, timeout: Duration) -> Result<(), LockError> {
+        self.real.wait(mem.shared(), word, expected, timeout)
+    }
+    fn wake(&self, mem: &M, word: Field<u32>) {
+        self.real.wake(mem.shared(), word);
+    }
+    fn wait_requeue(&self, mem: &M, events: u32, timeout: Duration) -> Result<Option<Acquired>, LockError> {
+        Ok(self.real.wait_requeue(mem.shared(), events, timeout)?.map(|how| self.counted(how)))
+    }
+    fn requeue(&self, mem: &M) {
+        self.real.requeue(mem.shared());
+    }
+}
