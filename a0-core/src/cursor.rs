@@ -143,6 +143,7 @@ impl Cursor {
         *self = Cursor { seq, link, known_high, skipped };
     }
 
+    #[inline(always)]
     fn passed(&mut self, seq: u64, off: u64, known_high: u64) {
         *self = Cursor { seq, link: Link::After(off), known_high, skipped: 0 };
     }
@@ -310,7 +311,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         Error::Corrupt(damage)
     }
 
-    #[inline]
+    #[inline(always)]
     fn attempt<B: Buffer>(&self, cursor: &mut Cursor, select: Select, buffer: &mut B) -> Result<Attempt, Error> {
         let target = match self.target(cursor, select) {
             Ok(Some(target)) => target,
@@ -355,7 +356,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     }
 
     /// Finds the frame to read; `None` if there is none yet, an error if a writer is in the way.
-    #[inline]
+    #[inline(always)]
     fn target(&self, cursor: &mut Cursor, select: Select) -> Result<Option<Target>, Corruption> {
         let mem = self.mem();
         let Some(want) = cursor.seq.checked_add(1) else { return Ok(None) };
@@ -397,7 +398,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     }
 
     /// The frame `want`, by the link in its predecessor at `off`.
-    #[inline]
+    #[inline(always)]
     fn follow(&self, off: u64, want: u64, known_high: u64) -> Result<Target, Corruption> {
         if !offset_is_sound(off, self.mem().size()) {
             return Err(Corruption::Frame { seq: want - 1, offset: off, field: "the offset itself" });

@@ -1,7 +1,5 @@
 //! Frame headers, never trusted.
 
-use core::sync::atomic::Ordering::Relaxed;
-
 use crate::error::Corruption;
 use crate::layout::{FRAME_HEADER, frame};
 use crate::mem::Mem;
@@ -30,37 +28,33 @@ impl FrameHeader {
     ///
     /// # Errors
     /// [`Corruption::Frame`] naming the first word that cannot be right.
-    #[inline]
+    #[inline(always)]
     pub fn load<M: Mem + ?Sized>(mem: &M, seq: u64, off: u64, limit: u64) -> Result<FrameHeader, Corruption> {
         let bad = |field| Err(Corruption::Frame { seq, offset: off, field });
         if !offset_is_sound(off, limit) {
             return bad("the offset itself");
         }
-        let header = FrameHeader {
-            seq: mem.load_u64(frame::seq(off), Relaxed),
-            off: mem.load_u64(frame::off(off), Relaxed),
-            next_off: mem.load_u64(frame::next_off(off), Relaxed),
-            prev_off: mem.load_u64(frame::prev_off(off), Relaxed),
-            data_size: mem.load_u64(frame::data_size(off), Relaxed),
-        };
-        if header.seq != seq {
+        let [found_seq, found_off, next_off, prev_off, data_size] = mem.load_words(frame::seq(off));
+        if found_seq != seq {
             return bad("seq");
         }
-        if header.off != off {
+        if found_off != off {
             return bad("off");
         }
-        if header.data_size > limit - off - FRAME_HEADER {
+        if data_size > limit - off - FRAME_HEADER {
             return bad("data_size");
         }
-        Ok(header)
+        Ok(FrameHeader { seq, off, next_off, prev_off, data_size })
     }
 
     /// Offset of the first data byte.
+    #[inline]
     pub fn data(&self) -> u64 {
         self.off + FRAME_HEADER
     }
 
     /// Offset behind the last data byte.
+    #[inline]
     pub fn end(&self) -> u64 {
         self.data() + self.data_size
     }

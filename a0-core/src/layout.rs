@@ -66,6 +66,13 @@ impl<T> Field<T> {
     }
 }
 
+impl Field<u64> {
+    /// This location and the four behind it.
+    pub(crate) fn words(self) -> [Field<u64>; 5] {
+        core::array::from_fn(|i| Field::at(self.offset + 8 * i as u64))
+    }
+}
+
 /// `value` rounded up to the next multiple of 16, or `None` past the end of `u64`.
 pub const fn align16(value: u64) -> Option<u64> {
     match value.checked_add(FRAME_ALIGN - 1) {

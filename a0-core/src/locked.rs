@@ -18,10 +18,10 @@ use crate::transport::Transport;
 #[derive(Debug)]
 pub struct Locked<'t, M: Mem, L: Lock<M>> {
     topic: &'t Transport<M, L>,
-    /// The committed state.
-    committed: State,
     /// The committed state plus what was allocated since.
     working: State,
+    /// Whether the working state lost frames that are still committed, to a repair.
+    repaired: bool,
     /// Whether the working page and the sleepers need attention.
     touched: bool,
 }
@@ -50,7 +50,7 @@ impl<M: Mem> Slot<'_, M> {
     ///
     /// # Panics
     /// If the bytes do not fit.
-    #[inline]
+    #[inline(always)]
     pub fn write(&mut self, at: u64, bytes: &[u8]) {
         let fits = self.size.checked_sub(bytes.len() as u64).is_some_and(|last| at <= last);
         assert!(fits, "{} bytes at {at} do not fit into a frame of {}", bytes.len(), self.size);
@@ -59,11 +59,11 @@ impl<M: Mem> Slot<'_, M> {
 }
 
 impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(topic: &'t Transport<M, L>, how: Acquired) -> Self {
-        let committed = State::load_locked(topic.mem());
+        let working = State::load_locked(topic.mem());
         // After a death, the working page may hold what was never committed, and sleepers may have missed a wake-up.
-        Locked { topic, committed, working: committed, touched: how == Acquired::OwnerDied }
+        Locked { topic, working, repaired: false, touched: how == Acquired::OwnerDied }
     }
 
     pub(crate) fn topic(&self) -> &'t Transport<M, L> {
@@ -72,8 +72,7 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
 
     /// Looks at the committed state again, because it was not there when the lock was taken.
     pub(crate) fn reload(&mut self) {
-        self.committed = State::load_locked(self.topic.mem());
-        self.working = self.committed;
+        self.working = State::load_locked(self.topic.mem());
     }
 
     /// The state with everything allocated so far.
@@ -83,7 +82,7 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
 
     /// The state that readers see.
     pub fn committed(&self) -> State {
-        self.committed
+        State::load_locked(self.topic.mem())
     }
 
     /// End of the used part of the arena, in bytes from its start.
@@ -95,7 +94,7 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
         FrameHeader::load(self.topic.mem(), seq, off, self.topic.limit())
     }
 
-    #[inline]
+    #[inline(always)]
     fn plan(&self, size: u64) -> Result<Plan, Error> {
         let limit = self.topic.limit();
         Plan::new(&self.working, limit, size, |seq, off| FrameHeader::load(self.topic.mem(), seq, off, limit))
@@ -116,26 +115,23 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
     ///
     /// # Errors
     /// [`Error::FrameTooLarge`], [`Error::SequenceExhausted`]; the topic is unchanged then.
-    #[inline]
+    #[inline(always)]
     pub fn alloc(&mut self, size: u64) -> Result<Slot<'_, M>, Error> {
         let plan = match self.plan(size) {
             Err(Error::Corrupt(_)) => self.plan_after_repair(size)?,
             plan => plan?,
         };
         let mem = self.topic.mem();
-        if plan.evicts(&self.working) || self.touched_list() {
+        if plan.evicts(&self.working) || self.repaired {
             // Before a byte of an evicted frame changes, readers must be able to find out that it is gone.
             self.touched = true;
+            self.repaired = false;
             plan.evicted.commit(mem);
-            self.committed = plan.evicted;
         }
         let (slot, seq) = (plan.slot, plan.allocated.seq_high);
         let previous = if plan.evicted.is_empty() { 0 } else { plan.evicted.off_tail };
-        mem.store_u64(frame::seq(slot), seq, Relaxed);
-        mem.store_u64(frame::off(slot), slot, Relaxed);
-        mem.store_u64(frame::next_off(slot), 0, Relaxed);
-        mem.store_u64(frame::prev_off(slot), previous, Relaxed);
-        mem.store_u64(frame::data_size(slot), size, Relaxed);
+        // In this order: seq, off, next_off, prev_off, data_size.
+        mem.store_words(frame::seq(slot), [seq, slot, 0, previous, size]);
         if previous != 0 {
             // Readers follow the link only up to the committed sequence number, so it may come before the commit.
             // Release keeps it behind the header it leads to, for a reader that cached an older state.
@@ -143,11 +139,6 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
         }
         self.working = plan.allocated;
         Ok(Slot { mem, seq, data: slot + FRAME_HEADER, size })
-    }
-
-    /// Whether the working state lost frames that are still committed, to a repair.
-    fn touched_list(&self) -> bool {
-        self.working.seq_low != self.committed.seq_low && !self.committed.is_empty()
     }
 
     #[cold]
@@ -159,17 +150,19 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
             self.working = damaged.cleared().ok_or(Error::SequenceExhausted)?;
             plan = self.plan(size);
         }
-        if plan.is_err() {
+        if plan.is_ok() {
+            self.repaired = true;
+        } else {
             self.working = damaged;
         }
         plan
     }
 
     /// Makes everything allocated so far visible to readers, all at once.
-    #[inline]
+    #[inline(always)]
     pub fn commit(&mut self) {
         self.working.commit(self.topic.mem());
-        self.committed = self.working;
+        self.repaired = false;
         self.touched = true;
     }
 
@@ -177,7 +170,7 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
     ///
     /// # Errors
     /// As [`Locked::alloc`].
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, data: &[u8]) -> Result<u64, Error> {
         let mut slot = self.alloc(data.len() as u64)?;
         slot.write(0, data);
@@ -303,7 +296,7 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
     }
 
     /// Notices 0.3 programs, which leave a link in the lock's words.
-    #[inline]
+    #[inline(always)]
     fn mark_foreign_users(&self) {
         let mem = self.topic.mem();
         if mem.load_u64(header::MUTEX_PREV, Relaxed) != 0 {
@@ -315,11 +308,11 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
 }
 
 impl<M: Mem, L: Lock<M>> Drop for Locked<'_, M, L> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         let mem = self.topic.mem();
         if self.touched {
-            self.committed.refresh_working_page(mem);
+            State::refresh_working_page(mem);
             self.mark_foreign_users();
         }
         self.topic.lock_backend().unlock(mem);

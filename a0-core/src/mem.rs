@@ -34,6 +34,20 @@ pub trait Mem {
     /// Writes one 64-bit location.
     fn store_u64(&self, field: Field<u64>, value: u64, order: Ordering);
 
+    /// Reads the five 64-bit locations from `first` on, one after the other, each relaxed: a state page or a frame header.
+    ///
+    /// One call instead of five, so that bounds are checked once.
+    fn load_words(&self, first: Field<u64>) -> [u64; 5] {
+        first.words().map(|field| self.load_u64(field, Ordering::Relaxed))
+    }
+
+    /// Writes the five 64-bit locations from `first` on, one after the other, each relaxed.
+    fn store_words(&self, first: Field<u64>, words: [u64; 5]) {
+        for (field, word) in first.words().into_iter().zip(words) {
+            self.store_u64(field, word, Ordering::Relaxed);
+        }
+    }
+
     /// Replaces `current` by `new`; on failure gives the value that was there. A failed exchange is relaxed.
     fn cas_u32(&self, field: Field<u32>, current: u32, new: u32, order: Ordering) -> Result<u32, u32>;
     /// Adds with wrap-around; gives the old value.
@@ -80,6 +94,12 @@ impl<T: Mem + ?Sized> Mem for &T {
     }
     fn store_u64(&self, field: Field<u64>, value: u64, order: Ordering) {
         (**self).store_u64(field, value, order);
+    }
+    fn load_words(&self, first: Field<u64>) -> [u64; 5] {
+        (**self).load_words(first)
+    }
+    fn store_words(&self, first: Field<u64>, words: [u64; 5]) {
+        (**self).store_words(first, words);
     }
     fn cas_u32(&self, field: Field<u32>, current: u32, new: u32, order: Ordering) -> Result<u32, u32> {
         (**self).cas_u32(field, current, new, order)

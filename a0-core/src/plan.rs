@@ -3,7 +3,7 @@
 use crate::error::{Corruption, Error};
 use crate::frame::FrameHeader;
 use crate::layout::{FRAME_HEADER, WORKSPACE, align16};
-use crate::state::State;
+use crate::state::{State, offset_is_sound};
 
 /// What one allocation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// Plans a frame with `size` data bytes in an arena of `arena` bytes. `frame` looks up the frame with a given
     /// sequence number at a given offset.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(
         state: &State,
         arena: u64,
@@ -47,11 +47,15 @@ impl Plan {
         };
         if let Some(tail) = tail {
             while !evicted.is_empty() {
-                let head = frame(evicted.seq_low, evicted.off_head)?;
-                let overlaps = slot < head.end() && head.off < end;
                 // The ring has wrapped twice: the frames between the head and the end of the arena come before the
                 // ones that the slot overlaps, so they must leave first.
-                let wrapped_twice = tail.off < head.off && slot == WORKSPACE;
+                let wrapped_twice = tail.off < evicted.off_head && slot == WORKSPACE;
+                // A head that starts behind the slot stays, whatever its header says.
+                if end <= evicted.off_head && !wrapped_twice && offset_is_sound(evicted.off_head, arena) {
+                    break;
+                }
+                let head = frame(evicted.seq_low, evicted.off_head)?;
+                let overlaps = slot < head.end() && head.off < end;
                 if !overlaps && !wrapped_twice {
                     break;
                 }
@@ -71,14 +75,15 @@ impl Plan {
         Ok(Plan { slot, evicted, allocated })
     }
 
-    /// Whether frames have to leave.
+    /// Whether frames have to leave: each one that leaves advances `seq_low`.
+    #[inline]
     pub(crate) fn evicts(&self, state: &State) -> bool {
-        self.evicted != *state
+        self.evicted.seq_low != state.seq_low
     }
 }
 
 impl State {
-    #[inline]
+    #[inline(always)]
     fn without_head(self, head: &FrameHeader, tail: &FrameHeader) -> Result<State, Error> {
         let seq_low = self.seq_low.checked_add(1).ok_or(Error::SequenceExhausted)?;
         if self.seq_low == self.seq_high {

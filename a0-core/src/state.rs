@@ -29,6 +29,7 @@ impl State {
     pub const FRESH: State = State { seq_low: 0, seq_high: 0, off_head: 0, off_tail: 0, high_water_mark: WORKSPACE };
 
     /// No frames.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.seq_high == 0 || self.seq_low > self.seq_high
     }
@@ -71,22 +72,16 @@ impl State {
         Ok(())
     }
 
+    #[inline(always)]
     fn load_page<M: Mem + ?Sized>(mem: &M, index: u8) -> State {
-        State {
-            seq_low: mem.load_u64(page::seq_low(index), Relaxed),
-            seq_high: mem.load_u64(page::seq_high(index), Relaxed),
-            off_head: mem.load_u64(page::off_head(index), Relaxed),
-            off_tail: mem.load_u64(page::off_tail(index), Relaxed),
-            high_water_mark: mem.load_u64(page::high_water_mark(index), Relaxed),
-        }
+        let [seq_low, seq_high, off_head, off_tail, high_water_mark] = mem.load_words(page::seq_low(index));
+        State { seq_low, seq_high, off_head, off_tail, high_water_mark }
     }
 
+    #[inline(always)]
     fn store_page<M: Mem + ?Sized>(&self, mem: &M, index: u8) {
-        mem.store_u64(page::seq_low(index), self.seq_low, Relaxed);
-        mem.store_u64(page::seq_high(index), self.seq_high, Relaxed);
-        mem.store_u64(page::off_head(index), self.off_head, Relaxed);
-        mem.store_u64(page::off_tail(index), self.off_tail, Relaxed);
-        mem.store_u64(page::high_water_mark(index), self.high_water_mark, Relaxed);
+        let State { seq_low, seq_high, off_head, off_tail, high_water_mark } = *self;
+        mem.store_words(page::seq_low(index), [seq_low, seq_high, off_head, off_tail, high_water_mark]);
     }
 
     /// The committed state, for the lock's holder.
@@ -103,7 +98,7 @@ impl State {
     /// between: then the words were possibly a mixture. The second reading excludes that. Its loads come after the
     /// second load of the index, so they see everything of the commit that this load saw, and a word that differs
     /// from the first reading gives the mixture away.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn snapshot<M: Mem + ?Sized>(mem: &M) -> Option<State> {
         // Acquire: the page's words must be at least as new as this index.
         let index = mem.load_u8(header::COMMITTED_PAGE, Acquire);
@@ -122,7 +117,7 @@ impl State {
     ///
     /// May say yes too often (a page in the middle of being written), so a snapshot decides; may say no too late,
     /// as if asked a moment earlier.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn may_have_news<M: Mem + ?Sized>(mem: &M, seq: u64) -> bool {
         let index = mem.load_u8(header::COMMITTED_PAGE, Acquire);
         mem.load_u64(page::seq_high(index), Relaxed) > seq
@@ -132,14 +127,14 @@ impl State {
     ///
     /// A single load of the page's word is enough, although a writer may be changing that page: numbers only grow, so
     /// what it can give is the value that the index stands for or a newer one, and both refuse what is gone.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn validate_low<M: Mem + ?Sized>(mem: &M) -> u64 {
         let index = mem.load_u8(header::COMMITTED_PAGE, Acquire);
         mem.load_u64(page::seq_low(index), Relaxed)
     }
 
     /// Makes this the committed state: write the other page, flip the index, count the event.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn commit<M: Mem + ?Sized>(&self, mem: &M) {
         let working = u8::from(mem.load_u8(header::COMMITTED_PAGE, Relaxed) == 0);
         self.store_page(mem, working);
@@ -158,14 +153,15 @@ impl State {
     ///
     /// A 0.3 process that is handed the lock inside a wait looks at the working page without refreshing it, and
     /// would miss news otherwise; and what a dead writer left there must not be found.
-    #[inline]
-    pub(crate) fn refresh_working_page<M: Mem + ?Sized>(&self, mem: &M) {
-        self.store_page(mem, u8::from(mem.load_u8(header::COMMITTED_PAGE, Relaxed) == 0));
+    #[inline(always)]
+    pub(crate) fn refresh_working_page<M: Mem + ?Sized>(mem: &M) {
+        let committed = mem.load_u8(header::COMMITTED_PAGE, Relaxed);
+        State::load_page(mem, committed).store_page(mem, u8::from(committed == 0));
     }
 }
 
 /// Whether a frame header can be at `offset` in an arena of `limit` bytes.
-#[inline]
+#[inline(always)]
 pub(crate) fn offset_is_sound(offset: u64, limit: u64) -> bool {
     offset >= WORKSPACE && offset.is_multiple_of(FRAME_ALIGN) && limit >= FRAME_HEADER && offset <= limit - FRAME_HEADER
 }

@@ -151,11 +151,13 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     }
 
     /// Usable bytes, as the header says.
+    #[inline]
     pub fn arena_size(&self) -> u64 {
         self.mem.load_u64(header::ARENA_SIZE, Relaxed)
     }
 
     /// Usable bytes, but never more than there are.
+    #[inline]
     pub(crate) fn limit(&self) -> u64 {
         self.arena_size().min(self.mem.size())
     }
@@ -167,6 +169,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     ///
     /// # Errors
     /// [`Error::Lock`].
+    #[inline(always)]
     pub fn lock(&self, timeout: Option<Duration>) -> Result<Locked<'_, M, L>, Error> {
         Ok(self.acquire(timeout)?)
     }
@@ -179,7 +182,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         Ok(self.lock.try_lock(&self.mem)?.map(|how| Locked::new(self, how)))
     }
 
-    #[inline]
+    #[inline(always)]
     fn acquire(&self, timeout: Option<Duration>) -> Result<Locked<'_, M, L>, LockError> {
         let how = self.lock.lock(&self.mem, timeout)?;
         Ok(Locked::new(self, how))
@@ -250,7 +253,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     }
 
     /// Wakes whoever sleeps, after the lock was released. No system call if nobody does.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wake_sleepers(&self) {
         // The commit before, the load of the sleeper bits behind: see `announce`.
         self.mem.fence_after_rmw();

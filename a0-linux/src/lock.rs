@@ -122,7 +122,7 @@ impl RobustLock {
 }
 
 impl<O> Lock<RawMem<O>> for RobustLock {
-    #[inline]
+    #[inline(always)]
     fn lock(&self, mem: &RawMem<O>, timeout: Option<Duration>) -> Result<Acquired, LockError> {
         let word = mem.atomic_u32(header::LOCK_WORD);
         let entry = thread::enter(mem)?;
@@ -153,7 +153,7 @@ impl<O> Lock<RawMem<O>> for RobustLock {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn unlock(&self, mem: &RawMem<O>) {
         let word = mem.atomic_u32(header::LOCK_WORD);
         if word.compare_exchange(thread::id(), 0, Ordering::Release, Ordering::Relaxed).is_err() {
@@ -207,7 +207,7 @@ impl<O> Lock<RawMem<O>> for RobustLock {
 }
 
 impl<O> Lock<RawMem<O>> for AccessLock {
-    #[inline]
+    #[inline(always)]
     fn lock(&self, mem: &RawMem<O>, timeout: Option<Duration>) -> Result<Acquired, LockError> {
         match self {
             AccessLock::Shared => RobustLock.lock(mem, timeout),
@@ -222,7 +222,7 @@ impl<O> Lock<RawMem<O>> for AccessLock {
             AccessLock::ReadOnly => ReadOnly.try_lock(mem),
         }
     }
-    #[inline]
+    #[inline(always)]
     fn unlock(&self, mem: &RawMem<O>) {
         if let AccessLock::Shared = self {
             RobustLock.unlock(mem);

@@ -61,7 +61,7 @@ thread_local! {
 }
 
 /// The calling thread's kernel id, as it stands in lock words; right in a forked child, too.
-#[inline]
+#[inline(always)]
 pub fn id() -> u32 {
     THREAD.with(Thread::id)
 }
@@ -73,13 +73,13 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// The calling thread's id.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn tid(&self) -> u32 {
         self.tid
     }
 
     /// The lock was taken: the announcement stands until [`leave`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn keep(self) {
         core::mem::forget(self);
     }
@@ -97,7 +97,7 @@ impl Drop for Entry {
 }
 
 /// Announces that the thread is about to take this memory's lock.
-#[inline]
+#[inline(always)]
 pub(crate) fn enter<O>(mem: &RawMem<O>) -> Result<Entry, LockError> {
     let entry = entry_of(mem);
     THREAD.with(|thread| {
@@ -108,13 +108,13 @@ pub(crate) fn enter<O>(mem: &RawMem<O>) -> Result<Entry, LockError> {
 }
 
 /// Withdraws the announcement of this memory's lock, which has just been released.
-#[inline]
+#[inline(always)]
 pub(crate) fn leave<O>(mem: &RawMem<O>) {
     let entry = entry_of(mem);
     THREAD.with(|thread| thread.leave(entry));
 }
 
-#[inline]
+#[inline(always)]
 fn entry_of<O>(mem: &RawMem<O>) -> *mut c_void {
     mem.as_ptr().as_ptr().wrapping_add(header::MUTEX_NEXT.offset() as usize).cast()
 }
@@ -124,7 +124,7 @@ fn marked(entry: *mut c_void) -> *mut c_void {
 }
 
 impl Thread {
-    #[inline]
+    #[inline(always)]
     fn id(&self) -> u32 {
         match self.id.get() {
             0 => self.register(),
@@ -132,7 +132,7 @@ impl Thread {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn head(&self) -> &Head {
         // SAFETY: set by `register`, before any other use, to `own` or to the head that the C library registered, which
         // lives as long as the thread.
@@ -165,7 +165,7 @@ impl Thread {
         id
     }
 
-    #[inline]
+    #[inline(always)]
     fn enter(&self, entry: *mut c_void) -> Result<(), LockError> {
         let depth = self.depth.get();
         if depth > 0 {
@@ -177,7 +177,7 @@ impl Thread {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn announce(&self, pending: *mut c_void) {
         // The kernel reads the head only when this thread is dead, so program order is all that is needed: the fences
         // keep the compiler from moving the lock's own accesses across.
@@ -209,7 +209,7 @@ impl Thread {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn leave(&self, entry: *mut c_void) {
         let depth = self.depth.get();
         if depth == 1 && self.held[0].get() == entry {

@@ -1,2 +1,12 @@
-//! Placeholder.
-fn main() {}
+//! Benchmarks that are no criterion benchmarks; see the library's documentation.
+
+use a0_benches::{Result, hot, pair};
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["loop", name, count] if hot::run(name, count.parse()?)? => Ok(()),
+        ["pair", ..] => pair::main(),
+        _ => Err("use: pair, or: loop NAME COUNT".into()),
+    }
+}

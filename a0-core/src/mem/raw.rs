@@ -77,7 +77,7 @@ impl<O> RawMem<O> {
     /// If the word is not inside the memory, or the memory is read-only.
     #[inline(always)]
     pub fn atomic_u32(&self, field: Field<u32>) -> &AtomicU32 {
-        self.word32(field, self.writable)
+        self.word32(field, self.writable())
     }
 
     /// The bytes in place.
@@ -89,9 +89,25 @@ impl<O> RawMem<O> {
     /// # Panics
     /// If the range is not inside the memory.
     pub unsafe fn bytes(&self, offset: u64, len: usize) -> &[u8] {
-        let start = self.range(offset, len, self.size);
+        let start = self.range(offset, len, self.readable());
         // SAFETY: `range` has checked the bounds; the caller promises that nobody writes meanwhile.
         unsafe { core::slice::from_raw_parts(start, len) }
+    }
+
+    /// Bytes that may be read.
+    #[inline(always)]
+    fn readable(&self) -> u64 {
+        // SAFETY: `new` refuses anything smaller. Said aloud, it makes the checks of the header's fields vanish.
+        unsafe { core::hint::assert_unchecked(self.size >= WORKSPACE) };
+        self.size
+    }
+
+    /// Bytes that may be written.
+    #[inline(always)]
+    fn writable(&self) -> u64 {
+        // SAFETY: `new` makes it one or the other.
+        unsafe { core::hint::assert_unchecked(self.writable == 0 || self.writable >= WORKSPACE) };
+        self.writable
     }
 
     /// Address of a location, checked against `limit` and for alignment.
@@ -130,6 +146,14 @@ impl<O> RawMem<O> {
     }
 
     #[inline(always)]
+    fn words(&self, first: Field<u64>, limit: u64) -> &[AtomicU64; 5] {
+        let start: *mut u64 = self.location(first, limit.saturating_sub(4 * 8));
+        // SAFETY: five words in bounds, as `location` has left room for four behind the first; aligned by `location`;
+        // alive as long as the owner; accessed atomically everywhere.
+        unsafe { &*start.cast::<[AtomicU64; 5]>() }
+    }
+
+    #[inline(always)]
     fn word64(&self, field: Field<u64>, limit: u64) -> &AtomicU64 {
         // SAFETY: in bounds and aligned by `location`; alive as long as the owner; accessed atomically everywhere.
         unsafe { AtomicU64::from_ptr(self.location(field, limit)) }
@@ -149,39 +173,53 @@ impl<O> Mem for RawMem<O> {
     }
     #[inline(always)]
     fn load_u8(&self, field: Field<u8>, order: Ordering) -> u8 {
-        self.byte(field, self.size).load(order)
+        self.byte(field, self.readable()).load(order)
     }
     #[inline(always)]
     fn load_u32(&self, field: Field<u32>, order: Ordering) -> u32 {
-        u32::from_le(self.word32(field, self.size).load(order))
+        u32::from_le(self.word32(field, self.readable()).load(order))
     }
     #[inline(always)]
     fn load_u64(&self, field: Field<u64>, order: Ordering) -> u64 {
-        u64::from_le(self.word64(field, self.size).load(order))
+        u64::from_le(self.word64(field, self.readable()).load(order))
     }
     #[inline(always)]
     fn store_u8(&self, field: Field<u8>, value: u8, order: Ordering) {
-        self.byte(field, self.writable).store(value, order);
+        self.byte(field, self.writable()).store(value, order);
     }
     #[inline(always)]
     fn store_u32(&self, field: Field<u32>, value: u32, order: Ordering) {
-        self.word32(field, self.writable).store(value.to_le(), order);
+        self.word32(field, self.writable()).store(value.to_le(), order);
     }
     #[inline(always)]
     fn store_u64(&self, field: Field<u64>, value: u64, order: Ordering) {
-        self.word64(field, self.writable).store(value.to_le(), order);
+        self.word64(field, self.writable()).store(value.to_le(), order);
+    }
+    #[inline(always)]
+    fn load_words(&self, first: Field<u64>) -> [u64; 5] {
+        self.words(first, self.readable()).each_ref().map(|word| u64::from_le(word.load(Ordering::Relaxed)))
+    }
+    #[inline(always)]
+    fn store_words(&self, first: Field<u64>, words: [u64; 5]) {
+        for (word, value) in self.words(first, self.writable()).iter().zip(words) {
+            word.store(value.to_le(), Ordering::Relaxed);
+        }
     }
     #[inline(always)]
     fn cas_u32(&self, field: Field<u32>, current: u32, new: u32, order: Ordering) -> Result<u32, u32> {
-        match self.word32(field, self.writable).compare_exchange(current.to_le(), new.to_le(), order, Ordering::Relaxed)
-        {
+        match self.word32(field, self.writable()).compare_exchange(
+            current.to_le(),
+            new.to_le(),
+            order,
+            Ordering::Relaxed,
+        ) {
             Ok(old) => Ok(u32::from_le(old)),
             Err(old) => Err(u32::from_le(old)),
         }
     }
     #[inline(always)]
     fn fetch_add_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        let word = self.word32(field, self.writable);
+        let word = self.word32(field, self.writable());
         let mut old = word.load(Ordering::Relaxed);
         if cfg!(target_endian = "little") {
             return word.fetch_add(value, order);
@@ -196,11 +234,11 @@ impl<O> Mem for RawMem<O> {
     }
     #[inline(always)]
     fn fetch_or_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        u32::from_le(self.word32(field, self.writable).fetch_or(value.to_le(), order))
+        u32::from_le(self.word32(field, self.writable()).fetch_or(value.to_le(), order))
     }
     #[inline(always)]
     fn fetch_and_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        u32::from_le(self.word32(field, self.writable).fetch_and(value.to_le(), order))
+        u32::from_le(self.word32(field, self.writable()).fetch_and(value.to_le(), order))
     }
     #[inline(always)]
     fn fence(&self, order: Ordering) {
@@ -217,14 +255,14 @@ impl<O> Mem for RawMem<O> {
     }
     #[inline(always)]
     fn read(&self, offset: u64, into: &mut [u8]) {
-        let from = self.range(offset, into.len(), self.size);
+        let from = self.range(offset, into.len(), self.readable());
         // SAFETY: `range` has checked the source; the destination is an exclusive slice of the same length, and it
         // cannot overlap, since no reference to the shared bytes exists.
         unsafe { copy::shared_to_private(from, into.as_mut_ptr(), into.len()) }
     }
     #[inline(always)]
     fn write(&self, offset: u64, bytes: &[u8]) {
-        let to = self.range(offset, bytes.len(), self.writable);
+        let to = self.range(offset, bytes.len(), self.writable());
         // SAFETY: `range` has checked the destination; the source is a slice of the same length that cannot overlap,
         // since no reference to the shared bytes exists.
         unsafe { copy::private_to_shared(bytes.as_ptr(), to, bytes.len()) }

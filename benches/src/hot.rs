@@ -1,0 +1,249 @@
+//! The hot paths, each set up so that one call is one operation in steady state.
+
+use a0_core::packet::keys;
+use a0_core::{Buffer, Clock, Cursor, Encoder, FlatPacket, Id, Received, Select};
+use a0_linux::SystemClock;
+use a0_std::{File, FileOptions, Writer, random_id};
+use tempfile::TempDir;
+
+use crate::Result;
+use crate::topics::{self, DEFAULT_ARENA, RawTopic};
+
+/// A topic with its directory.
+pub struct Scratch {
+    topic: RawTopic,
+    dir: TempDir,
+}
+
+impl Scratch {
+    /// An empty topic.
+    ///
+    /// # Errors
+    /// As [`topics::raw`].
+    pub fn new(arena: u64) -> Result<Scratch> {
+        let dir = topics::directory()?;
+        Ok(Scratch { topic: topics::raw(&dir.path().join("topic.a0"), arena)?, dir })
+    }
+
+    /// A topic full of messages of this size.
+    ///
+    /// # Errors
+    /// As [`Scratch::new`].
+    pub fn full(arena: u64, size: usize) -> Result<Scratch> {
+        let scratch = Scratch::new(arena)?;
+        let payload = vec![7; size];
+        // Until the first eviction, and once around: every page is mapped, every frame lies where it stays.
+        while scratch.topic.state()?.seq_low <= 2 {
+            scratch.topic.lock(None)?.push(&payload)?;
+        }
+        let count = scratch.topic.state()?.frame_count();
+        for _ in 0..count {
+            scratch.topic.lock(None)?.push(&payload)?;
+        }
+        Ok(scratch)
+    }
+
+    /// The topic.
+    pub fn topic(&self) -> &RawTopic {
+        &self.topic
+    }
+
+    /// The same topic, for packets.
+    ///
+    /// # Errors
+    /// As [`File::open`].
+    pub fn file(&self) -> Result<File> {
+        Ok(File::open(self.dir.path().join("topic.a0"), &FileOptions::default())?)
+    }
+}
+
+/// Publishes a raw message, evicting others.
+///
+/// # Errors
+/// As [`Scratch::full`].
+pub fn publish_raw(arena: u64, size: usize) -> Result<impl FnMut()> {
+    let scratch = Scratch::full(arena, size)?;
+    let payload = vec![7; size];
+    Ok(move || {
+        scratch.topic.lock(None).and_then(|mut locked| locked.push(&payload)).expect("publishing works");
+    })
+}
+
+/// Publishes a payload in a packet with a new id and the five standard headers, evicting others.
+///
+/// # Errors
+/// As [`Scratch::full`].
+pub fn publish_packet(arena: u64, size: usize, headers: &'static [(&str, &str)]) -> Result<impl FnMut()> {
+    let scratch = Scratch::full(arena, size + 320)?;
+    let writer = Writer::new(&scratch.file()?).with_standard_headers();
+    let payload = vec![7; size];
+    Ok(move || {
+        writer.write_with(headers, &payload).expect("publishing works");
+    })
+}
+
+/// A buffer as a reader keeps it: it only grows.
+#[derive(Default)]
+pub struct Growing(pub Vec<u8>);
+
+impl Buffer for Growing {
+    #[inline]
+    fn room(&mut self, len: usize) -> Option<&mut [u8]> {
+        if self.0.len() < len {
+            self.0.resize(len, 0);
+        }
+        self.0.get_mut(..len)
+    }
+}
+
+/// A full history, and a reader that starts over when it has read it.
+pub struct Replay {
+    scratch: Scratch,
+    cursor: Cursor,
+    buffer: Growing,
+    /// Messages in the history.
+    pub count: u64,
+}
+
+impl Replay {
+    /// A history of raw messages.
+    ///
+    /// # Errors
+    /// As [`Scratch::full`].
+    pub fn raw(arena: u64, size: usize) -> Result<Replay> {
+        Replay::of(Scratch::full(arena, size)?)
+    }
+
+    /// A history of packets with standard headers.
+    ///
+    /// # Errors
+    /// As [`Scratch::full`].
+    pub fn packets(arena: u64, size: usize) -> Result<Replay> {
+        let scratch = Scratch::full(arena, size + 320)?;
+        let writer = Writer::new(&scratch.file()?).with_standard_headers();
+        for _ in 0..2 * scratch.topic.state()?.frame_count() {
+            writer.write(vec![7; size])?;
+        }
+        Replay::of(scratch)
+    }
+
+    fn of(scratch: Scratch) -> Result<Replay> {
+        let cursor = Cursor::oldest(&scratch.topic)?;
+        let count = scratch.topic.state()?.frame_count();
+        Ok(Replay { scratch, cursor, buffer: Growing::default(), count })
+    }
+
+    /// Reads the next message.
+    ///
+    /// # Panics
+    /// If that fails.
+    #[inline]
+    pub fn step(&mut self) -> Received {
+        loop {
+            match self.scratch.topic.read(&mut self.cursor, Select::Next, &mut self.buffer).expect("reading works") {
+                Some(received) => return received,
+                None => self.cursor = Cursor::oldest(&self.scratch.topic).expect("the state is sound"),
+            }
+        }
+    }
+
+    /// Reads the next message and checks that it is a packet.
+    ///
+    /// # Panics
+    /// If it is none.
+    #[inline]
+    pub fn step_packet(&mut self) -> usize {
+        let received = self.step();
+        FlatPacket::parse(&self.buffer.0[..received.len]).expect("a packet").payload().len()
+    }
+}
+
+/// Reads when there is nothing.
+///
+/// # Errors
+/// As [`Scratch::full`].
+pub fn poll_empty() -> Result<impl FnMut() -> bool> {
+    let scratch = Scratch::full(1 << 16, 64)?;
+    let mut cursor = Cursor::end(&scratch.topic)?;
+    let mut buffer = Growing::default();
+    Ok(move || scratch.topic.read(&mut cursor, Select::Next, &mut buffer).is_ok_and(|found| found.is_none()))
+}
+
+/// A packet of 64 bytes with standard headers, of fixed content.
+#[derive(Debug)]
+pub struct Sample {
+    /// Its id.
+    pub id: Id,
+    writer: Id,
+    /// Its payload.
+    pub payload: [u8; 64],
+}
+
+impl Default for Sample {
+    fn default() -> Self {
+        Sample { id: random_id(), writer: random_id(), payload: [7; 64] }
+    }
+}
+
+impl Sample {
+    /// The five standard headers.
+    pub fn headers(&self) -> [(&str, &str); 5] {
+        [
+            (keys::TRANSPORT_SEQ, "123456"),
+            (keys::TIME_MONO, "0000123456789012345"),
+            (keys::WRITER_SEQ, "123456"),
+            (keys::WRITER_ID, self.writer.as_str()),
+            (keys::TIME_WALL, "2023-09-13T20:00:06.000000042-00:00"),
+        ]
+    }
+
+    /// Encodes it; gives its length.
+    ///
+    /// # Panics
+    /// If the buffer is too small.
+    pub fn encode(&self, into: &mut [u8]) -> usize {
+        Encoder::new(&self.id, &[&self.headers()], &self.payload)
+            .and_then(|encoder| encoder.encode_into(into))
+            .expect("room for a packet")
+    }
+}
+
+/// Runs one hot path `count` times, for a profiler; `false` if there is none of that name.
+///
+/// # Errors
+/// If it cannot be set up.
+pub fn run(name: &str, count: u64) -> Result<bool> {
+    fn times<T>(count: u64, mut f: impl FnMut() -> T) {
+        let started = std::time::Instant::now();
+        for _ in 0..count {
+            std::hint::black_box(f());
+        }
+        eprintln!("{:.2} ns each", started.elapsed().as_nanos() as f64 / count as f64);
+    }
+    match name {
+        "none" => times(count, || ()),
+        "publish" => times(count, publish_raw(DEFAULT_ARENA, 64)?),
+        "publish-64k-arena" => times(count, publish_raw(1 << 16, 64)?),
+        "packet" => times(count, publish_packet(DEFAULT_ARENA, 64, &[])?),
+        "packet-64k-arena" => times(count, publish_packet(1 << 16, 64, &[])?),
+        "packet-user" => times(count, publish_packet(1 << 16, 64, &[("unit", "mm")])?),
+        "replay" => {
+            let mut replay = Replay::raw(DEFAULT_ARENA, 64)?;
+            times(count, || replay.step());
+        }
+        "replay-packets" => {
+            let mut replay = Replay::packets(DEFAULT_ARENA, 64)?;
+            times(count, || replay.step_packet());
+        }
+        "poll" => times(count, poll_empty()?),
+        "id" => times(count, random_id),
+        "mono" => times(count, || SystemClock.mono()),
+        "wall" => times(count, || SystemClock.wall()),
+        "encode" => {
+            let (sample, mut buffer) = (Sample::default(), [0; 512]);
+            times(count, || sample.encode(std::hint::black_box(&mut buffer)));
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
