@@ -2,6 +2,7 @@
 //!
 //! The files in `golden/` were written by the C library. Bytes 16–31 hold a pointer of the process that wrote them and
 //! are not compared.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use a0_core::layout::{WORKSPACE, header, page};
 use a0_core::{Cursor, Error, Mem, Select, SliceMem, State, Transport, Unshared};

@@ -352,3 +352,20 @@ fn news_of_the_death_is_needed() {
     is_caught(Case { lock: CrashLock::default, ..publishing() });
     is_caught(Case { lock: CrashLock::default, ..evicting_one() });
 }
+
+/// Repairing a damaged list gives up frames that readers still believe in, so it is an eviction: it must be committed
+/// before one of their bytes changes.
+#[test]
+fn repair_is_committed_before_lost_frames_change() {
+    let mut before = topic(560, |topic| push_each(topic, b"ABCDE"));
+    // Frames 1 to 3 no longer lead to 4 and 5 at 384 and 464; the next frame goes to 144.
+    before[384 + 24..][..8].fill(0);
+    before[144 + 16..][..8].fill(0);
+    let log = StoreLog::new(&before);
+    push(&Transport::open(&log, Unshared).expect("sound header"), &[b'F'; 60]);
+    for image in log.images() {
+        let state =
+            Transport::open_read_only(&StoreLog::new(&image), ReadOnly).and_then(|t| t.state()).expect("readable");
+        assert!(image[144..384] == before[144..384] || state.seq_low >= 4, "{state:?}");
+    }
+}

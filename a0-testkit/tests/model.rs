@@ -1,4 +1,5 @@
 //! Random histories against the reference model.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::VecDeque;
 
@@ -97,7 +98,7 @@ fn read(topic: &Topic<'_>, model: &Model, reader: &mut Reader, select: Select) {
     let mut buffer = vec![0; 4096];
     let got = topic.read(&mut reader.cursor, select, &mut &mut buffer[..]).unwrap();
     let mut unread = model.committed().iter().filter(|frame| frame.seq > reader.seq);
-    let expected = if select == Select::Next { unread.next() } else { unread.last() };
+    let expected = if select == Select::Next { unread.next() } else { unread.next_back() };
     assert_eq!(
         got.map(|got| (got.seq, got.offset, got.missed, &buffer[..got.len])),
         expected.map(|frame| (frame.seq, frame.off, frame.seq - reader.seq - 1, &frame.data[..]))
