@@ -257,8 +257,11 @@ impl Tally {
     fn take(&mut self, message: Result<Message<'_>, Error>) -> Result<bool> {
         let message = match message {
             Ok(message) => message,
-            Err(Error::BadMessage { .. }) => {
+            Err(Error::BadMessage { seq, missed, .. }) => {
                 self.corrupt += 1;
+                self.received += 1;
+                self.missed += missed;
+                self.last_seq = seq;
                 return Ok(false);
             }
             Err(Error::Topic { source: a0_core::Error::Corrupt(_), .. }) => {
