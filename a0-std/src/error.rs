@@ -48,6 +48,8 @@ pub enum Error {
         path: PathBuf,
         /// Sequence number of the message.
         seq: u64,
+        /// Messages right before this one that the reader did not get, as [`Message::missed`](crate::Message::missed).
+        missed: u64,
         /// The reason.
         source: PacketError,
     },

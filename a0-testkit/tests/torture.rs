@@ -1,6 +1,8 @@
 //! One corrupt message, one message unaccounted for, or one second of standstill fails the torture; and without any
 //! one of the protocol's guards it does fail.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not recognised as tests")]
+
 use std::collections::HashMap;
 use std::process::{Command, Output};
 

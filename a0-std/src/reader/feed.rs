@@ -147,7 +147,10 @@ impl Feed {
     fn parse<'a>(&self, bytes: &'a [u8], received: Received) -> Result<Message<'a>> {
         match PacketView::parse(bytes) {
             Ok(packet) => Ok(Message { packet, seq: received.seq, missed: received.missed }),
-            Err(source) => Err(Error::BadMessage { path: self.file.path().to_owned(), seq: received.seq, source }),
+            Err(source) => {
+                let Received { seq, missed, .. } = received;
+                Err(Error::BadMessage { path: self.file.path().to_owned(), seq, missed, source })
+            }
         }
     }
 

@@ -41,13 +41,22 @@ pub(crate) struct Tampered {
     wrote_frame: Cell<bool>,
     /// Whether a payload was copied since the last look at the state.
     copied: Cell<bool>,
+    /// Words of frame headers as they were before the copy.
+    before_copy: RefCell<Vec<(u64, u64)>>,
     /// Payloads held back until their frame is committed.
     held_back: RefCell<Vec<(u64, Vec<u8>)>>,
 }
 
 impl Tampered {
     pub(crate) fn new(mem: RawMem<Mapping>, how: Tamper) -> Tampered {
-        Tampered { mem, how, wrote_frame: Cell::new(false), copied: Cell::new(false), held_back: RefCell::default() }
+        Tampered {
+            mem,
+            how,
+            wrote_frame: Cell::new(false),
+            copied: Cell::new(false),
+            before_copy: RefCell::default(),
+            held_back: RefCell::default(),
+        }
     }
 }
 
@@ -62,11 +71,19 @@ impl Mem for Tampered {
         self.mem.load_u32(field, order)
     }
     fn load_u64(&self, field: Field<u64>, order: Ordering) -> u64 {
-        let is_seq_low = field == page::seq_low(0) || field == page::seq_low(1);
-        if self.how == Tamper::NoValidation && is_seq_low && self.copied.take() {
-            return 0;
+        let value = self.mem.load_u64(field, order);
+        if self.how != Tamper::NoValidation {
+            return value;
         }
-        self.mem.load_u64(field, order)
+        if field == page::seq_low(0) || field == page::seq_low(1) {
+            self.before_copy.borrow_mut().clear();
+            return if self.copied.take() { 0 } else { value };
+        }
+        let mut before_copy = self.before_copy.borrow_mut();
+        if !self.copied.get() {
+            before_copy.push((field.offset(), value));
+        }
+        before_copy.iter().rev().find(|(offset, _)| *offset == field.offset()).map_or(value, |(_, before)| *before)
     }
     fn store_u8(&self, field: Field<u8>, value: u8, order: Ordering) {
         let is_eviction = field == header::COMMITTED_PAGE && !self.wrote_frame.take();

@@ -1,0 +1,423 @@
+//! The Rust side of the tests against the Python package; `interop/peer.py` takes the same commands.
+//!
+//! Every command says `ready` when it has opened its topics, waits for a line on its standard input where noted, and
+//! ends with a report in one line of JSON.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, Write, stdin, stdout};
+use std::process::ExitCode;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use a0_core::Clock;
+use a0_linux::SystemClock;
+use a0_std::{
+    Error, FileOptions, Init, Iter, Message, Packet, Publisher, ReaderOptions, Subscriber, SubscriberSync, keys,
+};
+use clap::{Parser, ValueEnum};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{RngCore, SeedableRng};
+use serde_json::{Value, json};
+
+type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+/// Largest payload.
+const LARGEST: usize = 100 << 10;
+
+/// How long a blocked reader waits for anything at all.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Parser)]
+enum Command {
+    /// Waits for a line, then publishes self-checking messages.
+    Publish {
+        topic: String,
+        #[arg(long)]
+        writer: String,
+        /// How many; 0 for no end.
+        #[arg(long)]
+        count: u64,
+        /// Messages per second; 0 for as many as possible.
+        #[arg(long, default_value_t = 0)]
+        rate: u64,
+        /// Bytes of every payload; drawn at random if not given.
+        #[arg(long)]
+        size: Option<usize>,
+        #[arg(long, default_value_t = 16 << 20)]
+        arena: u64,
+    },
+    /// Waits for a line, then publishes the message that ends every `subscribe`.
+    End { topic: String },
+    /// Reads, blocking, until the end; checks everything.
+    Subscribe {
+        topic: String,
+        #[arg(long, value_enum, default_value_t = Kind::Sync)]
+        kind: Kind,
+        #[arg(long, default_value_t = 16 << 20)]
+        arena: u64,
+    },
+    /// Waits for a line, then reads what is there and shows it.
+    Show {
+        topic: String,
+        #[arg(long, value_enum, default_value_t = Kind::Sync)]
+        kind: Kind,
+        #[arg(long, default_value = "OLDEST")]
+        init: String,
+        #[arg(long, default_value = "NEXT")]
+        iter: String,
+        #[arg(long, default_value_t = 16 << 20)]
+        arena: u64,
+    },
+    /// Publishes what it reads as JSON from its standard input, one message a line.
+    Send {
+        topic: String,
+        #[arg(long, default_value_t = 16 << 20)]
+        arena: u64,
+    },
+    /// Answers every message of one topic on another one.
+    Echo { from: String, to: String },
+    /// Waits for a line, then sends messages one by one, each when the one before was answered.
+    Ping {
+        to: String,
+        from: String,
+        #[arg(long)]
+        count: u64,
+        /// Milliseconds before each.
+        #[arg(long, default_value_t = 0)]
+        pause: u64,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Kind {
+    Sync,
+    Threaded,
+}
+
+fn main() -> ExitCode {
+    match run(Command::parse()) {
+        Ok(report) => {
+            println!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("interop: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<Value> {
+    let file = |arena| FileOptions::default().size(arena);
+    match command {
+        Command::Publish { topic, writer, count, rate, size, arena } => {
+            let publisher = Publisher::with_options(&topic, &file(arena))?;
+            ready()?;
+            wait_for_line()?;
+            publish(&publisher, &writer, count, rate, size)
+        }
+        Command::End { topic } => {
+            let publisher = Publisher::new(&topic)?;
+            ready()?;
+            wait_for_line()?;
+            Ok(json!({ "seq": publisher.publish_with(&[("end", "")], "")?.seq }))
+        }
+        Command::Subscribe { topic, kind, arena } => {
+            let options = ReaderOptions { init: Init::Oldest, iter: Iter::Next, file: file(arena) };
+            match kind {
+                Kind::Sync => subscribe_sync(&topic, options),
+                Kind::Threaded => subscribe_threaded(&topic, options),
+            }
+        }
+        Command::Show { topic, kind, init, iter, arena } => {
+            let init = match &*init {
+                "OLDEST" => Init::Oldest,
+                "MOST_RECENT" => Init::MostRecent,
+                "AWAIT_NEW" => Init::AwaitNew,
+                other => return Err(format!("no Init {other}").into()),
+            };
+            let iter = match &*iter {
+                "NEXT" => Iter::Next,
+                "NEWEST" => Iter::Newest,
+                other => return Err(format!("no Iter {other}").into()),
+            };
+            show(&topic, kind, ReaderOptions { init, iter, file: file(arena) })
+        }
+        Command::Send { topic, arena } => {
+            let publisher = Publisher::with_options(&topic, &file(arena))?;
+            ready()?;
+            for line in stdin().lock().lines() {
+                publisher.publish_packet(&packet(&serde_json::from_str(&line?)?)?)?;
+            }
+            Ok(Value::Null)
+        }
+        Command::Echo { from, to } => {
+            let mut reader = SubscriberSync::new(&from, ())?;
+            let publisher = Publisher::new(&to)?;
+            ready()?;
+            loop {
+                let message = reader.read_blocking(PATIENCE)?;
+                publisher.publish(message.payload())?;
+                if message.payload() == b"end" {
+                    return Ok(Value::Null);
+                }
+            }
+        }
+        Command::Ping { to, from, count, pause } => ping(&to, &from, count, Duration::from_millis(pause)),
+    }
+}
+
+fn ready() -> Result<()> {
+    println!("ready");
+    Ok(stdout().flush()?)
+}
+
+fn wait_for_line() -> Result<()> {
+    stdin().lock().read_line(&mut String::new())?;
+    Ok(())
+}
+
+/// The checksum of zlib, gzip and PNG.
+fn crc32(bytes: &[u8]) -> u32 {
+    const TABLE: [u32; 256] = {
+        let mut table = [0; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            let mut crc = byte as u32;
+            let mut bit = 0;
+            while bit < 8 {
+                crc = crc >> 1 ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 };
+                bit += 1;
+            }
+            table[byte] = crc;
+            byte += 1;
+        }
+        table
+    };
+    !bytes.iter().fold(!0, |crc, byte| crc >> 8 ^ TABLE[(crc as u8 ^ byte) as usize])
+}
+
+fn publish(publisher: &Publisher, writer: &str, count: u64, rate: u64, size: Option<usize>) -> Result<Value> {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(count);
+    let mut noise = vec![0; 2 * LARGEST];
+    random.fill_bytes(&mut noise);
+    let started = Instant::now();
+    let mut longest = Duration::ZERO;
+    let count = if count == 0 { u64::MAX } else { count };
+    for n in 0..count {
+        let mut below = |limit: usize| random.next_u64() as usize % limit;
+        let start = below(LARGEST);
+        let limit = match n % 1000 {
+            0 => LARGEST,
+            1..=39 => 16 << 10,
+            40..=199 => 2 << 10,
+            _ => 256,
+        };
+        // Both extremes are among them.
+        let size = size.unwrap_or(match n {
+            0 => 0,
+            1 => LARGEST,
+            _ => below(limit),
+        });
+        let payload = &noise[start..start + size];
+        let headers = [("w", writer), ("n", &n.to_string()), ("crc", &crc32(payload).to_string())];
+        let before = Instant::now();
+        publisher.publish_with(&headers, payload)?;
+        longest = longest.max(before.elapsed());
+        if rate != 0 {
+            sleep(Duration::from_secs_f64((n + 1) as f64 / rate as f64).saturating_sub(started.elapsed()));
+        }
+    }
+    Ok(json!({ "published": count, "longest_ms": longest.as_millis(), "seconds": started.elapsed().as_secs_f64() }))
+}
+
+/// What a subscriber has seen.
+#[derive(Default)]
+struct Tally {
+    received: u64,
+    missed: u64,
+    /// Messages whose content is wrong.
+    corrupt: u64,
+    /// Messages out of order, or losses that `missed` does not explain.
+    disorder: u64,
+    /// Damage that the reader itself has noticed.
+    damaged: u64,
+    last_seq: u64,
+    /// The longest time for which a message was there and nothing was received.
+    stall_nanos: u64,
+    /// The longest time from publishing to receiving.
+    late_nanos: u64,
+    last_time: u64,
+    next_of_writer: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    /// Whether this was the last message.
+    fn take(&mut self, message: Result<Message<'_>, Error>) -> Result<bool> {
+        let message = match message {
+            Ok(message) => message,
+            Err(Error::BadMessage { seq, missed, .. }) => {
+                self.corrupt += 1;
+                self.received += 1;
+                self.missed += missed;
+                self.last_seq = seq;
+                return Ok(false);
+            }
+            Err(Error::Topic { source: a0_core::Error::Corrupt(_), .. }) => {
+                self.damaged += 1;
+                return Ok(false);
+            }
+            Err(other) => return Err(other.into()),
+        };
+        self.received += 1;
+        self.missed += message.missed();
+        let header = |key| message.header(key).unwrap_or_default();
+        let number = |key| header(key).parse::<u64>().unwrap_or(u64::MAX);
+        let in_order = message.seq() == self.last_seq + message.missed() + 1;
+        if !in_order || number(keys::TRANSPORT_SEQ) != message.seq() - 1 {
+            self.disorder += 1;
+        }
+        self.last_seq = message.seq();
+        let now = SystemClock.mono().as_nanos();
+        let published = number(keys::TIME_MONO);
+        self.stall_nanos = self.stall_nanos.max(now.saturating_sub(published.max(self.last_time)));
+        self.late_nanos = self.late_nanos.max(now.saturating_sub(published));
+        self.last_time = now;
+        if message.header("end").is_some() {
+            return Ok(true);
+        }
+        if number("crc") != u64::from(crc32(message.payload())) {
+            self.corrupt += 1;
+        }
+        let next = self.next_of_writer.entry(header("w").to_owned()).or_default();
+        // A restarted writer begins again.
+        if number("n") < *next && number("n") != 0 {
+            self.disorder += 1;
+        }
+        *next = number("n") + 1;
+        Ok(false)
+    }
+
+    fn report(&self) -> Value {
+        json!({
+            "received": self.received,
+            "missed": self.missed,
+            "corrupt": self.corrupt,
+            "disorder": self.disorder,
+            "damaged": self.damaged,
+            "stall_ms": self.stall_nanos / 1_000_000,
+            "late_ms": self.late_nanos / 1_000_000,
+            "writers": self.next_of_writer.len(),
+        })
+    }
+}
+
+fn subscribe_sync(topic: &str, options: ReaderOptions) -> Result<Value> {
+    let mut subscriber = SubscriberSync::new(topic, options)?;
+    ready()?;
+    let mut tally = Tally::default();
+    while !tally.take(subscriber.read_blocking(PATIENCE))? {}
+    Ok(tally.report())
+}
+
+fn subscribe_threaded(topic: &str, options: ReaderOptions) -> Result<Value> {
+    let (tell, told) = mpsc::channel();
+    let mut tally = Tally::default();
+    let subscriber = Subscriber::with_errors(topic, options, move |message| {
+        let end = tally.take(message).map_err(|error| error.to_string());
+        if end != Ok(false) {
+            // Nobody listens any more if a message came behind the end.
+            tell.send(end.map(|_| tally.report())).ok();
+        }
+    })?;
+    ready()?;
+    let report = told.recv()??;
+    subscriber.close();
+    Ok(report)
+}
+
+fn text(message: &Message<'_>) -> Value {
+    json!({
+        "seq": message.seq(),
+        "missed": message.missed(),
+        "id": message.id(),
+        "headers": message.headers().collect::<Vec<_>>(),
+        "payload": String::from_utf8_lossy(message.payload()),
+    })
+}
+
+fn show(topic: &str, kind: Kind, options: ReaderOptions) -> Result<Value> {
+    match kind {
+        Kind::Sync => {
+            let mut subscriber = SubscriberSync::new(topic, options)?;
+            ready()?;
+            wait_for_line()?;
+            let mut all = Vec::new();
+            while let Some(message) = subscriber.read()? {
+                all.push(text(&message));
+            }
+            Ok(all.into())
+        }
+        Kind::Threaded => {
+            let all = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
+            let theirs = Arc::clone(&all);
+            let (start, started) = mpsc::channel::<()>();
+            let subscriber = Subscriber::new(topic, options, move |message| {
+                theirs.0.lock().unwrap_or_else(PoisonError::into_inner).push(text(&message));
+                theirs.1.notify_all();
+                // The first one is held back until the line has come; then the sender is gone.
+                started.recv().ok();
+            })?;
+            ready()?;
+            wait_for_line()?;
+            drop(start);
+            // Until nothing has come for a while.
+            let mut seen = all.0.lock().unwrap_or_else(PoisonError::into_inner);
+            loop {
+                let (guard, wait) =
+                    all.1.wait_timeout(seen, Duration::from_millis(150)).unwrap_or_else(PoisonError::into_inner);
+                seen = guard;
+                if wait.timed_out() {
+                    break;
+                }
+            }
+            let shown = std::mem::take(&mut *seen);
+            drop(seen);
+            subscriber.close();
+            Ok(shown.into())
+        }
+    }
+}
+
+fn packet(description: &Value) -> Result<Packet> {
+    let text = |value: &Value| value.as_str().map(str::to_owned).ok_or("not a string");
+    let mut packet = Packet::new(text(&description["payload"])?);
+    for header in description["headers"].as_array().ok_or("no headers")? {
+        packet = packet.with_header(text(&header[0])?, text(&header[1])?);
+    }
+    if let Some(id) = description["id"].as_str() {
+        packet = packet.with_id(a0_std::Id::parse(id.as_bytes())?);
+    }
+    Ok(packet)
+}
+
+fn ping(to: &str, from: &str, count: u64, pause: Duration) -> Result<Value> {
+    let publisher = Publisher::new(to)?;
+    let mut reader = SubscriberSync::new(from, ())?;
+    ready()?;
+    wait_for_line()?;
+    let mut times = Vec::new();
+    for n in 0..count {
+        sleep(pause);
+        let started = Instant::now();
+        publisher.publish(n.to_string())?;
+        let answer = reader.read_blocking(PATIENCE)?;
+        if answer.payload() != n.to_string().as_bytes() {
+            return Err(format!("the answer to {n} was {:?}", answer.payload()).into());
+        }
+        times.push(started.elapsed().as_micros() as u64);
+    }
+    publisher.publish("end")?;
+    Ok(json!({ "micros": times }))
+}
