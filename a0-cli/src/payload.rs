@@ -14,6 +14,7 @@
 //! the count, and all others on the first one and on the length, so that at least torn ones are noticed.
 //!
 //! This file depends on nothing else, so that other programs can include it.
+#![allow(unreachable_pub, dead_code, reason = "meant to be included elsewhere as well")]
 
 use std::collections::HashMap;
 use std::fmt;
@@ -250,7 +251,7 @@ mod tests {
 
     #[test]
     fn every_wrong_byte_is_noticed() {
-        for len in [2, 8, 51, 52, 53, 64, 300] {
+        for len in [8, 51, 52, 53, 64, 300] {
             let payload = Generator::new(7, len).next().to_vec();
             for at in 0..len {
                 for change in 1..=255_u8 {
@@ -259,7 +260,7 @@ mod tests {
                     assert!(check(&wrong).is_err(), "byte {at} of {len}");
                 }
             }
-            assert!(check(&payload[..len - 1]).is_err() || len < 4);
+            assert!(check(&payload[..len - 1]).is_err());
         }
     }
 

@@ -87,7 +87,8 @@ impl Stop {
         spawn("a0-output", move || {
             let mut pipe = [PollFd::new(output.as_fd(), PollFlags::empty())];
             while poll(&mut pipe, PollTimeout::NONE).is_ok() {
-                if pipe[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR)) {
+                // Nothing was asked for, so this is an error or a hang-up, which are never over.
+                if pipe[0].any() == Some(true) {
                     watcher.end(Reason::ClosedPipe);
                 }
             }

@@ -211,15 +211,12 @@ impl Printer<'_> {
                 }
             }
         }
-        if self.args.check {
-            if let Err(fault) = self.checker.check(message.payload(), message.missed()) {
-                self.output.flush()?;
-                let topic = &self.args.topic;
-                return Err(End::failed(format_args!(
-                    "{topic}: the payload of message {} is wrong: {fault}",
-                    message.seq()
-                )));
-            }
+        if self.args.check
+            && let Err(fault) = self.checker.check(message.payload(), message.missed())
+        {
+            self.output.flush()?;
+            let (topic, seq) = (&self.args.topic, message.seq());
+            return Err(End::failed(format_args!("{topic}: the payload of message {seq} is wrong: {fault}")));
         }
         Ok(())
     }
