@@ -1,2 +1,60 @@
-//! Placeholder.
-fn main() {}
+//! The `a0` command: publish, print, list, inspect and verify AlephZero topics.
+
+mod commands;
+mod console;
+mod end;
+mod inspect;
+mod payload;
+mod quantity;
+mod stop;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use commands::Command;
+use stop::Stop;
+
+/// Publish, print, list, inspect and verify AlephZero topics.
+///
+/// A topic is a name that programs on one machine share. Its messages live in a file in shared memory, below A0_ROOT
+/// (/dev/shm/alephzero unless set); whoever comes first creates it.
+#[derive(Debug, Parser)]
+#[command(name = "a0", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  a0 demo                         see it work, and how fast it is on this machine
+  a0 echo chat                    in one terminal: print what comes
+  a0 pub chat 'hello'             in another one: publish
+  a0 ls                           which topics there are
+
+Exit codes:
+  0  done; also when whoever reads the output has closed it
+  1  an error, said in one line that starts with 'a0: '
+  2  wrong usage
+  3  timed out (echo)
+  130, 143  ended by SIGINT (Ctrl-C), SIGTERM
+
+Environment:
+  A0_ROOT                         directory of all topics
+  A0_TOPIC_TMPL_PUBSUB, ..._RPC, ..._PRPC, ..._CFG, ..._LOG, ..._DEADMAN
+                                  file names, such as {topic}.pubsub.a0";
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let outcome = Stop::install().and_then(|stop| {
+        let outcome = command.run(&stop);
+        // Whatever a command makes of being stopped, this is why it ended.
+        stop.reason().map_or(outcome, |reason| Err(reason.into()))
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(end) => end.report(),
+    }
+}

@@ -43,6 +43,7 @@ mod text;
 pub mod time;
 mod transport;
 mod upgrade;
+mod verify;
 
 pub use cursor::{Buffer, Cursor, Received, Select};
 pub use error::{Corruption, Error, LockError};
@@ -58,3 +59,4 @@ pub use packet::{Encoder, FlatPacket, PacketError};
 pub use state::State;
 pub use time::{Clock, TimeMono, TimeWall};
 pub use transport::Transport;
+pub use verify::{Problem, Verified};

@@ -1,0 +1,61 @@
+//! The commands, one file each.
+
+mod clear;
+mod completions;
+mod demo;
+mod echo;
+mod ls;
+mod publish;
+mod rm;
+mod stat;
+mod verify;
+
+use clap::{Subcommand, ValueEnum};
+
+use crate::end::Outcome;
+use crate::stop::Stop;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Pub(publish::Args),
+    Echo(echo::Args),
+    Ls(ls::Args),
+    Stat(stat::Args),
+    Verify(verify::Args),
+    Clear(clear::Args),
+    Rm(rm::Args),
+    Demo(demo::Args),
+    Completions(completions::Args),
+    /// The other process of `a0 demo`.
+    #[command(hide = true)]
+    DemoPeer(demo::PeerArgs),
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) fn run(self, stop: &Stop) -> Outcome {
+        match self {
+            Command::Pub(args) => args.run(stop),
+            Command::Echo(args) => args.run(stop),
+            Command::Ls(args) => args.run(),
+            Command::Stat(args) => args.run(),
+            Command::Verify(args) => args.run(),
+            Command::Clear(args) => args.run(),
+            Command::Rm(args) => args.run(),
+            Command::Demo(args) => args.run(stop),
+            Command::Completions(args) => args.run(),
+            Command::DemoPeer(args) => args.run(),
+        }
+    }
+}
+
+/// How facts are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}

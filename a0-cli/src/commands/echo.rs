@@ -1,0 +1,276 @@
+//! `a0 echo`.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use a0_linux::FileError;
+use a0_std::{Error, FileOptions, Init, Iter, Message, Mode, ReaderOptions, SubscriberSync};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use clap::{Parser, ValueEnum};
+use serde_json::json;
+
+use crate::console::{Escaped, Output, complain, output};
+use crate::end::{End, Outcome};
+use crate::payload::Checker;
+use crate::quantity::seconds;
+use crate::stop::Stop;
+
+/// Between two looks whether the topic has been removed.
+const PATROL: Duration = Duration::from_secs(1);
+
+/// Bytes of a payload that is no text that are shown to people.
+const PREVIEW: usize = 32;
+
+/// Print the messages of a topic as they come
+///
+/// Like every subscriber, it creates the topic if it does not exist, so that it does not matter who starts first. It
+/// only reads if it may not write to the topic's file. It never disturbs publishers; if they are faster, it says how
+/// many messages it has missed.
+#[derive(Debug, Parser)]
+#[command(after_help = "\
+Examples:
+  a0 echo chat
+  a0 echo chat --init oldest --count 10                 the ten oldest messages
+  a0 echo cam/front --iter newest --format json | jq .seq
+  a0 echo cam/front --init most-recent -n1 --format raw --no-newline > image.jpg
+  a0 echo load --check --timeout 60                     with 'a0 pub load --size 64K --rate 100'
+
+Formats:
+  text  [SEQ] {HEADERS} PAYLOAD on one line, control characters spelled out; without AlephZero's own headers
+  json  one object a line: topic, seq, id, headers (pairs), payload (or payload_base64), missed
+  raw   the payload and a newline
+
+Exit codes:
+  0  the count is reached, or the reader of the output has closed it
+  1  an error, or the first wrong payload with --check
+  3  the timeout has passed")]
+pub(crate) struct Args {
+    /// Name of the topic, such as cam/front
+    topic: String,
+    /// Where to start
+    #[arg(long, value_enum, default_value_t = Start::AwaitNew)]
+    init: Start,
+    /// How to go on
+    #[arg(long, value_enum, default_value_t = Step::Next)]
+    iter: Step,
+    /// End after so many messages
+    #[arg(short = 'n', long)]
+    count: Option<u64>,
+    /// End after so long, however many messages have come by then
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Shape::Text)]
+    format: Shape,
+    /// With --format raw: print payloads without a newline behind them
+    #[arg(long)]
+    no_newline: bool,
+    /// Examine payloads made by 'a0 pub --size', and that no loss goes unreported; end at the first wrong one
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Start {
+    /// With the oldest message still there
+    Oldest,
+    /// With the newest message there is
+    MostRecent,
+    /// With the first message that comes
+    AwaitNew,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Step {
+    /// Every message
+    Next,
+    /// The newest message each time, passing over others
+    Newest,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    /// One line for people
+    Text,
+    /// One JSON object a line
+    Json,
+    /// The payload and a newline
+    Raw,
+}
+
+impl Args {
+    pub(crate) fn run(self, stop: &Stop) -> Outcome {
+        let deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut subscriber = self.subscribe(self.init)?;
+        let mut printer = Printer { args: &self, output: output()?, checker: Checker::default(), line: String::new() };
+        stop.watch_output()?;
+        let _hold = stop.hold();
+        stop.interrupts(subscriber.interrupter());
+        // Once the time is up, only what is there already.
+        let mut last = None;
+        let mut left = self.count.unwrap_or(u64::MAX);
+        while left > 0 && stop.reason().is_none() {
+            match subscriber.read() {
+                Ok(Some(message)) => {
+                    printer.print(&message)?;
+                    left -= 1;
+                    let seq = message.seq();
+                    if last.is_some_and(|last| seq >= last) {
+                        break;
+                    }
+                }
+                Ok(None) if last.is_some() => break,
+                Ok(None) => {
+                    printer.output.flush()?;
+                    let wait = deadline.map_or(PATROL, |deadline| deadline.saturating_duration_since(Instant::now()));
+                    match subscriber.read_blocking(wait.min(PATROL)) {
+                        Ok(message) => {
+                            printer.print(&message)?;
+                            left -= 1;
+                        }
+                        Err(Error::Timeout { .. }) => self.patrol(&mut subscriber, stop)?,
+                        Err(Error::Interrupted { .. }) => break,
+                        Err(error) => self.tolerate(error)?,
+                    }
+                }
+                Err(error) => self.tolerate(error)?,
+            }
+            if last.is_none() && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                last = Some(subscriber.file().state()?.seq_high);
+            }
+        }
+        printer.output.flush()?;
+        if left > 0 && last.is_some() { Err(End::TimedOut) } else { Ok(()) }
+    }
+
+    fn subscribe(&self, init: Start) -> Result<SubscriberSync, Error> {
+        let options = |access| ReaderOptions {
+            init: match init {
+                Start::Oldest => Init::Oldest,
+                Start::MostRecent => Init::MostRecent,
+                Start::AwaitNew => Init::AwaitNew,
+            },
+            iter: match self.iter {
+                Step::Next => Iter::Next,
+                Step::Newest => Iter::Newest,
+            },
+            file: FileOptions::default().access(access),
+        };
+        match SubscriberSync::new(&self.topic, options(Mode::Shared)) {
+            Err(denied @ Error::File(FileError::PermissionDenied { .. })) => {
+                match SubscriberSync::new(&self.topic, options(Mode::ReadOnly)) {
+                    // It was creating it that is not permitted.
+                    Err(Error::File(FileError::NotFound { .. })) => Err(denied),
+                    read_only => read_only,
+                }
+            }
+            shared => shared,
+        }
+    }
+
+    /// Whoever publishes from now on finds another file if this one was removed.
+    fn patrol(&self, subscriber: &mut SubscriberSync, stop: &Stop) -> Outcome {
+        if subscriber.file().is_removed()? {
+            complain(format_args!("{} was removed; going on with a new topic", subscriber.file().path().display()));
+            *subscriber = self.subscribe(Start::Oldest)?;
+            stop.interrupts(subscriber.interrupter());
+        }
+        Ok(())
+    }
+
+    /// A damaged message is reported and passed over.
+    fn tolerate(&self, error: Error) -> Outcome {
+        let passing =
+            matches!(error, Error::BadMessage { .. } | Error::Topic { source: a0_core::Error::Corrupt(_), .. });
+        if self.check || !passing {
+            return Err(error.into());
+        }
+        complain(error);
+        Ok(())
+    }
+}
+
+struct Printer<'a> {
+    args: &'a Args,
+    output: Output,
+    checker: Checker,
+    line: String,
+}
+
+impl Printer<'_> {
+    fn print(&mut self, message: &Message<'_>) -> Outcome {
+        match self.args.format {
+            Shape::Text => self.text(message)?,
+            Shape::Json => self.json(message)?,
+            Shape::Raw => {
+                self.output.write_all(message.payload())?;
+                if !self.args.no_newline {
+                    self.output.write_all(b"\n")?;
+                }
+            }
+        }
+        if self.args.check
+            && let Err(fault) = self.checker.check(message.payload(), message.missed())
+        {
+            self.output.flush()?;
+            let (topic, seq) = (&self.args.topic, message.seq());
+            return Err(End::failed(format_args!("{topic}: the payload of message {seq} is wrong: {fault}")));
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, message: &Message<'_>) -> io::Result<()> {
+        let line = &mut self.line;
+        line.clear();
+        // Writing to a string cannot fail.
+        if message.missed() > 0 {
+            let _ = writeln!(line, "-- {} missed --", message.missed());
+        }
+        let _ = write!(line, "[{}] ", message.seq());
+        let mut headers = message.headers().filter(|(key, _)| !key.starts_with("a0_")).peekable();
+        if headers.peek().is_some() {
+            line.push('{');
+            for (index, (key, value)) in headers.enumerate() {
+                let comma = if index > 0 { ", " } else { "" };
+                let _ = write!(line, "{comma}{}={}", Escaped(key), Escaped(value));
+            }
+            line.push_str("} ");
+        }
+        let payload = message.payload();
+        match str::from_utf8(payload) {
+            Ok(text) => {
+                let _ = write!(line, "{}", Escaped(text));
+            }
+            Err(_) => {
+                let _ = write!(line, "<{} bytes> ", payload.len());
+                for byte in payload.iter().take(PREVIEW) {
+                    let _ = write!(line, "{byte:02x}");
+                }
+                if payload.len() > PREVIEW {
+                    line.push('…');
+                }
+            }
+        }
+        line.push('\n');
+        self.output.write_all(line.as_bytes())
+    }
+
+    fn json(&mut self, message: &Message<'_>) -> io::Result<()> {
+        let headers: Vec<_> = message.headers().map(|(key, value)| json!([key, value])).collect();
+        let (key, payload) = match str::from_utf8(message.payload()) {
+            Ok(text) => ("payload", text.to_owned()),
+            Err(_) => ("payload_base64", BASE64.encode(message.payload())),
+        };
+        let object = json!({
+            "topic": self.args.topic,
+            "seq": message.seq(),
+            "id": message.id(),
+            "headers": headers,
+            (key): payload,
+            "missed": message.missed(),
+        });
+        writeln!(self.output, "{object}")
+    }
+}

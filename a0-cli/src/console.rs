@@ -1,0 +1,106 @@
+//! Standard output and standard error, both of which may be closed at any time.
+
+use std::fmt::{self, Display, Write as _};
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
+
+/// Standard output behind one buffer of its own; the standard library's flushes at each line.
+pub(crate) type Output = BufWriter<File>;
+
+/// Opens it. Flush it before the command ends: only that reports errors.
+pub(crate) fn output() -> io::Result<Output> {
+    let stdout = io::stdout();
+    Ok(BufWriter::with_capacity(64 << 10, File::from(stdout.as_fd().try_clone_to_owned()?)))
+}
+
+/// Whether a person reads it.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Prints one line to standard error: `a0: …`.
+pub(crate) fn complain(what: impl Display) {
+    // Nothing can be said about an error here.
+    let _ = writeln!(io::stderr(), "a0: {}", Escaped(&what.to_string()));
+}
+
+/// Text without control characters, so that it stays on one line and cannot command the terminal.
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some(at) = rest.find(|c: char| c.is_control()) {
+            let (plain, special) = rest.split_at(at);
+            f.write_str(plain)?;
+            let mut chars = special.chars();
+            chars.next().map_or(Ok(()), |c| write!(f, "{}", c.escape_default()))?;
+            rest = chars.as_str();
+        }
+        f.write_str(rest)
+    }
+}
+
+/// A table with columns as wide as they need to be.
+#[derive(Debug)]
+pub(crate) struct Table {
+    rows: Vec<Vec<String>>,
+    /// Columns of numbers, which end at the same place.
+    right: &'static [usize],
+}
+
+impl Table {
+    pub(crate) fn new(head: &[&str], right: &'static [usize]) -> Table {
+        Table { rows: vec![head.iter().map(|cell| (*cell).to_owned()).collect()], right }
+    }
+
+    pub(crate) fn push(&mut self, row: Vec<String>) {
+        self.rows.push(row.iter().map(|cell| Escaped(cell).to_string()).collect());
+    }
+
+    /// The last cell of a row may be of any length, so it widens no column.
+    fn width(&self, column: usize) -> usize {
+        self.rows
+            .iter()
+            .filter(|row| row.len() > column + 1 || self.right.contains(&column) && row.len() > column)
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    }
+}
+
+impl Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for row in &self.rows {
+            let mut line = String::new();
+            for (column, cell) in row.iter().enumerate() {
+                let width = self.width(column);
+                match self.right.contains(&column) {
+                    true => write!(line, "{cell:>width$}  ")?,
+                    false => write!(line, "{cell:<width$}  ")?,
+                }
+            }
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_spelled_out() {
+        assert_eq!(Escaped("a\nb\u{1b}[2Jé\0").to_string(), "a\\nb\\u{1b}[2Jé\\u{0}");
+    }
+
+    #[test]
+    fn tables_line_up() {
+        let mut table = Table::new(&["A", "NUMBER", "REST"], &[1]);
+        table.push(vec!["long".into(), "7".into(), "x".into()]);
+        table.push(vec!["l".into(), "12345678".into()]);
+        assert_eq!(table.to_string(), "A       NUMBER  REST\nlong         7  x\nl     12345678\n");
+    }
+}

@@ -1,0 +1,67 @@
+//! Looking at a topic file without changing it.
+
+use std::io::Read;
+use std::path::Path;
+
+use a0_core::State;
+use a0_std::{Error, File, FileOptions, Mode};
+
+/// A file and what can be said about it.
+#[derive(Debug)]
+pub(crate) enum Condition {
+    /// A topic; so far.
+    Topic(Box<File>),
+    /// A file that no program has opened for writing yet.
+    New {
+        /// Bytes of the file.
+        size: u64,
+    },
+}
+
+/// Opens a file for reading only. Never creates or changes it.
+pub(crate) fn open(path: &Path) -> Result<Condition, Error> {
+    match File::open(path, &FileOptions::default().access(Mode::ReadOnly)) {
+        Ok(file) => Ok(Condition::Topic(Box::new(file))),
+        Err(Error::Topic { source: a0_core::Error::Uninitialized, .. }) if !is_version_0_2(path) => {
+            Ok(Condition::New { size: std::fs::metadata(path).map_or(0, |metadata| metadata.len()) })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// AlephZero 0.2 wrote files that start like this. Opening one for writing converts it.
+fn is_version_0_2(path: &Path) -> bool {
+    let mut start = [0; 2];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start == [1, 1]
+}
+
+/// Says more than the library does where the file is of version 0.2.
+pub(crate) fn reason(path: &Path, error: &Error) -> String {
+    match error {
+        Error::Topic { source: a0_core::Error::Uninitialized, .. } => format!(
+            "{}: a topic of AlephZero 0.2; the first program that opens it for writing converts it",
+            path.display()
+        ),
+        error => error.to_string(),
+    }
+}
+
+/// The numbers of its messages, `first-last`.
+pub(crate) fn range(state: &State) -> String {
+    if state.is_empty() { "-".to_owned() } else { format!("{}-{}", state.seq_low, state.seq_high) }
+}
+
+/// The problems of a topic in one line, or its state.
+pub(crate) fn check(file: &File) -> Result<State, String> {
+    let mut first = None;
+    let verified = file.transport().verify(|problem| {
+        first.get_or_insert(problem);
+    });
+    match (verified, first) {
+        (Err(error), _) => Err(error.to_string()),
+        (Ok(verified), None) => Ok(verified.state),
+        (Ok(verified), Some(problem)) if verified.problems == 1 => Err(problem.to_string()),
+        (Ok(verified), Some(problem)) => Err(format!("{problem}; and {} more", verified.problems - 1)),
+    }
+}

@@ -1,0 +1,172 @@
+//! Ending in good order: SIGINT, SIGTERM, and readers of the output that go away.
+//!
+//! Signals are blocked in all threads and taken by one that waits for them, so no code runs inside a signal handler.
+//! What a command is in the middle of is left time to finish, as long as a [`Hold`] says so.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use a0_std::Interrupter;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+
+use crate::end::{End, Outcome};
+
+/// How long a command that asked for time is waited for: it may be stuck in a write to a pipe that nobody empties.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Why a command is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Signal(Signal),
+    ClosedPipe,
+}
+
+impl Reason {
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            Reason::Signal(signal) => 128 + signal as i32 as u8,
+            Reason::ClosedPipe => 0,
+        }
+    }
+}
+
+/// Whether and why to end. Clones are the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Stop {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    reason: Option<Reason>,
+    interrupter: Option<Interrupter>,
+    holds: u32,
+}
+
+/// While it lives, the process is not ended right away. Its owner looks at [`Stop::reason`] often.
+#[derive(Debug)]
+pub(crate) struct Hold<'s> {
+    stop: &'s Stop,
+}
+
+impl Stop {
+    /// Starts waiting for signals. To be called before any other thread exists.
+    pub(crate) fn install() -> Outcome<Stop> {
+        let stop = Stop { shared: Arc::default() };
+        let mut signals = SigSet::empty();
+        signals.add(Signal::SIGINT);
+        signals.add(Signal::SIGTERM);
+        signals.thread_block().map_err(End::failed)?;
+        let watcher = stop.clone();
+        spawn("a0-signals", move || {
+            if let Ok(signal) = signals.wait() {
+                watcher.end(Reason::Signal(signal));
+            }
+        })?;
+        Ok(stop)
+    }
+
+    /// Ends the command as soon as nobody can read its output any more, even if it has nothing to write.
+    pub(crate) fn watch_output(&self) -> Outcome {
+        let output = io::stdout().as_fd().try_clone_to_owned()?;
+        if !is_pipe(&output)? {
+            return Ok(());
+        }
+        let watcher = self.clone();
+        spawn("a0-output", move || {
+            let mut pipe = [PollFd::new(output.as_fd(), PollFlags::empty())];
+            while poll(&mut pipe, PollTimeout::NONE).is_ok() {
+                // Nothing was asked for, so this is an error or a hang-up, which are never over.
+                if pipe[0].any() == Some(true) {
+                    watcher.end(Reason::ClosedPipe);
+                }
+            }
+        })
+    }
+
+    /// Why to end; `None` to go on.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        self.state().reason
+    }
+
+    /// Lets the reader that belongs to this handle be interrupted when it is time to end.
+    pub(crate) fn interrupts(&self, reader: Interrupter) {
+        let mut state = self.state();
+        if state.reason.is_some() {
+            reader.interrupt();
+        }
+        state.interrupter = Some(reader);
+    }
+
+    /// Asks for time to finish.
+    pub(crate) fn hold(&self) -> Hold<'_> {
+        self.state().holds += 1;
+        Hold { stop: self }
+    }
+
+    /// Sleeps until then, or until it is time to end.
+    pub(crate) fn sleep_until(&self, then: Instant) {
+        let mut state = self.state();
+        while state.reason.is_none() {
+            let left = then.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Makes the command end: by itself if it asked for time, otherwise at once.
+    fn end(&self, reason: Reason) -> ! {
+        let mut state = self.state();
+        let reason = *state.reason.get_or_insert(reason);
+        if let Some(reader) = state.interrupter.take() {
+            reader.interrupt();
+        }
+        self.shared.changed.notify_all();
+        let deadline = Instant::now() + GRACE;
+        while state.holds > 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        // With the state locked, so that nobody starts anything more.
+        std::process::exit(reason.exit_code().into())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        self.stop.state().holds -= 1;
+        self.stop.shared.changed.notify_all();
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Outcome {
+    match thread::Builder::new().name(name.to_owned()).spawn(run) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(End::failed(format_args!("cannot start a thread: {error}"))),
+    }
+}
+
+fn is_pipe(output: &OwnedFd) -> io::Result<bool> {
+    let kind = std::fs::File::from(output.try_clone()?).metadata()?.file_type();
+    Ok(kind.is_fifo() || kind.is_socket())
+}
