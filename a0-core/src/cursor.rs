@@ -344,13 +344,14 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         // Orders the copy before the check: if the copy saw a byte of a later frame, the check sees that the frame is
         // gone, because writers commit an eviction, then fence, before they overwrite.
         mem.fence(Acquire);
+        let evicted = State::validate_low(mem) > target.live_from;
         // Older 0.3 cores (the Python package) overwrite frames that they have not evicted, in rare size patterns. They
         // fill the arena upwards and write each frame's header first, so a frame whose data they have begun to
         // overwrite has lost its header before.
         let header_left = mem.load_u64(frame::seq(target.off), Relaxed) == target.seq
             && mem.load_u64(frame::off(target.off), Relaxed) == target.off
             && mem.load_u64(frame::data_size(target.off), Relaxed) == data_size;
-        if !header_left || State::validate_low(mem) > target.live_from {
+        if evicted || !header_left {
             return bad("overwritten while it was read");
         }
         if !fits {
