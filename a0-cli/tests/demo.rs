@@ -46,6 +46,7 @@ fn completions() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = root.ok(&format!("completions {shell}"));
         assert!(script.contains("echo") && script.contains("timeout"), "{shell}");
+        assert!(!script.contains("demo-peer"), "{shell}");
     }
 }
 

@@ -15,7 +15,7 @@ use crate::console::{Output, output};
 use crate::end::Outcome;
 use crate::stop::Stop;
 use measure::{Bench, Stream};
-pub(crate) use peer::PeerArgs;
+pub(crate) use peer::{PEER, PeerArgs};
 use peer::{Peer, Role};
 use place::Place;
 

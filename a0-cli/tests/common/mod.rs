@@ -1,5 +1,5 @@
 //! What the tests share: a topic directory of their own, and the `a0` command in it.
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "no test uses all of it")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "for tests, none of which uses all of it")]
 
 use std::io::Write;
 use std::path::PathBuf;
