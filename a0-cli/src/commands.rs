@@ -10,8 +10,9 @@ mod rm;
 mod stat;
 mod verify;
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::Cli;
 use crate::end::Outcome;
 use crate::stop::Stop;
 
@@ -27,12 +28,21 @@ pub(crate) enum Command {
     Rm(rm::Args),
     Demo(demo::Args),
     Completions(completions::Args),
-    /// The other process of `a0 demo`.
-    #[command(hide = true)]
+    /// The other process of `a0 demo`. Not for users, so neither help nor completions mention it.
+    #[command(skip)]
     DemoPeer(demo::PeerArgs),
 }
 
 impl Command {
+    /// What the command line says. Ends the process where that is nothing that can be done.
+    pub(crate) fn from_args() -> Command {
+        let mut args = std::env::args_os().skip(1).peekable();
+        match args.peek() {
+            Some(first) if first == demo::PEER => Command::DemoPeer(demo::PeerArgs::parse_from(args)),
+            _ => Cli::parse().command,
+        }
+    }
+
     /// Does it.
     pub(crate) fn run(self, stop: &Stop) -> Outcome {
         match self {

@@ -47,7 +47,7 @@ Environment:
                                   file names, such as {topic}.pubsub.a0";
 
 fn main() -> ExitCode {
-    let command = Cli::parse().command;
+    let command = Command::from_args();
     let outcome = Stop::install().and_then(|stop| {
         let outcome = command.run(&stop);
         // Whatever a command makes of being stopped, this is why it ended.

@@ -15,7 +15,7 @@ use crate::console::{Output, output};
 use crate::end::Outcome;
 use crate::stop::Stop;
 use measure::{Bench, Stream};
-pub(crate) use peer::PeerArgs;
+pub(crate) use peer::{PEER, PeerArgs};
 use peer::{Peer, Role};
 use place::Place;
 
@@ -34,7 +34,7 @@ impl Args {
         let _hold = stop.hold();
         let place = Place::new()?;
         let mut output = output()?;
-        conversation(&place, &mut output)?;
+        conversation(&place, stop, &mut output)?;
         place.pin_first();
         table(&Bench { place: &place, stop }, &mut output)?;
         Ok(output.flush()?)
@@ -44,10 +44,11 @@ impl Args {
 const QUESTIONS: [&str; 3] = ["what is 6 x 7?", "and 6 x 9?", "goodbye"];
 
 /// Shows messages crossing. The other process prints its lines itself.
-fn conversation(place: &Place, output: &mut Output) -> Outcome {
+fn conversation(place: &Place, stop: &Stop, output: &mut Output) -> Outcome {
     let me = std::process::id();
     let question = Writer::new(&place.file(peer::QUESTION)?).with_standard_headers();
     let mut answers = ReaderSync::new(&place.file(peer::ANSWER)?, Init::Oldest)?;
+    stop.interrupts(answers.interrupter());
     let peer = Peer::start(place, Role::Answer)?;
     writeln!(
         output,

@@ -20,6 +20,9 @@ use super::place::{Place, large, path, pin, small};
 use super::{answer_to, syscalls};
 use crate::end::{End, Outcome};
 
+/// The hidden command.
+pub(crate) const PEER: &str = "demo-peer";
+
 pub(super) const QUESTION: &str = "question";
 pub(super) const ANSWER: &str = "answer";
 
@@ -62,7 +65,7 @@ impl Peer {
 
     pub(super) fn start_with_output(place: &Place, role: Role, output: Stdio) -> Outcome<Peer> {
         let mut command = Command::new("/proc/self/exe");
-        command.args(["demo-peer", &role.name()]).arg(place.dir()).stdin(Stdio::null()).stdout(output);
+        command.args([PEER, &role.name()]).arg(place.dir()).stdin(Stdio::null()).stdout(output);
         if let Some([_, second]) = place.cores() {
             command.args(["--core", &second.to_string()]);
         }

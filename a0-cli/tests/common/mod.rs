@@ -1,0 +1,113 @@
+//! What the tests share: a topic directory of their own, and the `a0` command in it.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "for tests, none of which uses all of it")]
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// A directory for topics, removed at the end.
+pub struct Root(pub TempDir);
+
+/// What a command has said and how it ended.
+#[derive(Debug)]
+pub struct Said {
+    pub out: String,
+    pub err: String,
+    pub code: Option<i32>,
+}
+
+impl Root {
+    pub fn new() -> Root {
+        Root(tempfile::tempdir_in("/dev/shm").unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The command with these arguments, split at spaces.
+    pub fn command(&self, args: &str) -> Command {
+        self.command_with(&args.split_whitespace().collect::<Vec<_>>())
+    }
+
+    pub fn command_with(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_a0"));
+        command.args(args).env_clear().env("A0_ROOT", self.0.path()).env("RUST_BACKTRACE", "1");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self, args: &str) -> Said {
+        said(self.command(args).output().unwrap())
+    }
+
+    /// Runs it, and expects success without a complaint.
+    pub fn ok(&self, args: &str) -> String {
+        let said = self.run(args);
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "a0 {args}: {said:?}");
+        said.out
+    }
+
+    /// Runs it, and expects one line of complaint.
+    pub fn fails(&self, args: &str) -> String {
+        one_complaint(self.run(args))
+    }
+
+    /// Publishes lines.
+    pub fn publish(&self, args: &str, input: &[u8]) -> Said {
+        let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
+        // It may end without reading everything.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        said(child.wait_with_output().unwrap())
+    }
+
+    /// Starts it, for something to be done meanwhile.
+    pub fn start(&self, args: &str) -> Child {
+        self.command(args).spawn().unwrap()
+    }
+
+    /// Waits until a topic has a file with content.
+    pub fn await_topic(&self, topic: &str) {
+        until(|| self.run(&format!("stat {topic}")).out.contains("initialized        yes"));
+    }
+}
+
+pub fn said(output: Output) -> Said {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    Said { out: text(&output.stdout), err: text(&output.stderr), code: output.status.code() }
+}
+
+/// The complaint of a command that failed as it should.
+pub fn one_complaint(said: Said) -> String {
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let complaint = said.err.strip_suffix('\n').unwrap();
+    assert!(complaint.starts_with("a0: ") && !complaint.contains('\n'), "{said:?}");
+    complaint["a0: ".len()..].to_owned()
+}
+
+/// Waits for something that must happen.
+pub fn until(mut happened: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !happened() {
+        assert!(started.elapsed() < Duration::from_secs(20), "it does not happen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+pub fn send(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+}
+
+/// Ends a child that must end soon.
+pub fn finish(child: Child, within: Duration) -> Said {
+    let started = Instant::now();
+    let said = said(child.wait_with_output().unwrap());
+    assert!(started.elapsed() < within, "took {:?}: {said:?}", started.elapsed());
+    said
+}

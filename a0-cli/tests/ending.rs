@@ -1,0 +1,134 @@
+//! Signals and closed pipes.
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::Duration;
+
+use common::{Root, finish, send, until};
+use nix::sys::signal::Signal;
+
+const SOON: Duration = Duration::from_millis(1500);
+
+#[test]
+fn signals_end_a_blocked_echo() {
+    let root = Root::new();
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        root.ok("pub t hello");
+        let mut echo = root.start("echo t --init most-recent");
+        let mut line = String::new();
+        let mut out = BufReader::new(echo.stdout.take().unwrap());
+        out.read_line(&mut line).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        send(&echo, signal);
+        let said = finish(echo, SOON);
+        assert_eq!((said.code, said.err.as_str()), (Some(code), ""));
+    }
+}
+
+#[test]
+fn signals_end_a_publisher() {
+    let root = Root::new();
+    for (args, input) in [
+        ("pub t x --rate 0.01", Stdio::null()),
+        ("pub t x --count 10000000000", Stdio::null()),
+        ("pub t", Stdio::piped()),
+    ] {
+        let publisher = root.command(args).stdin(input).spawn().unwrap();
+        root.await_topic("t");
+        std::thread::sleep(Duration::from_millis(50));
+        send(&publisher, Signal::SIGTERM);
+        let said = finish(publisher, SOON);
+        assert_eq!((said.code, said.err.as_str()), (Some(143), ""), "a0 {args}");
+        assert!(root.ok("verify t").contains("sound"));
+        root.ok("rm t");
+    }
+}
+
+#[test]
+fn a_reader_of_the_output_that_is_full_does_not_hold_it_up() {
+    let root = Root::new();
+    root.ok("pub t --size 1K --count 10000");
+    // Nobody reads what it writes, so it is stuck in a write.
+    let echo = root.start("echo t --init oldest --format raw");
+    std::thread::sleep(Duration::from_millis(300));
+    send(&echo, Signal::SIGINT);
+    let mut echo = echo;
+    let mut code = None;
+    until(|| {
+        code = echo.try_wait().unwrap();
+        code.is_some()
+    });
+    assert_eq!(code.unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_closed_pipe_is_the_end() {
+    let root = Root::new();
+    root.ok("pub t --size 100 --count 10000");
+    let mut echo = root.start("echo t --init oldest");
+    drop(echo.stdout.take());
+    let said = finish(echo, SOON);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+
+    for args in ["ls", "stat t", "verify t", "completions bash", "--help"] {
+        let mut command = root.start(args);
+        drop(command.stdout.take());
+        let said = finish(command, SOON);
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "a0 {args}");
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_noticed_without_writing() {
+    let root = Root::new();
+    root.ok("pub t hello");
+    let mut echo = root.start("echo t --init most-recent");
+    let mut line = String::new();
+    BufReader::new(echo.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    // The pipe is closed now, and nothing more is published.
+    assert_eq!(line, "[1] hello\n");
+    let said = finish(echo, SOON);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_full_disk_is_an_error() {
+    let root = Root::new();
+    root.ok("pub t hello");
+    for args in ["ls", "stat t", "verify t", "echo t --init oldest -n 1", "completions zsh"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let said = common::said(root.command(args).stdout(full).output().unwrap());
+        let complaint = common::one_complaint(said);
+        assert!(complaint.starts_with("cannot write to standard output: "), "{complaint}");
+    }
+}
+
+#[test]
+fn signals_end_the_demo_and_leave_nothing() {
+    let root = Root::new();
+    let mut demo = root.start("demo");
+    let mut out = BufReader::new(demo.stdout.take().unwrap());
+    let mut first = String::new();
+    out.read_line(&mut first).unwrap();
+    assert!(first.contains("has started process"), "{first}");
+    std::thread::sleep(Duration::from_millis(700));
+    let open = demo_dirs(demo.id());
+    assert_eq!(open.len(), 1, "{open:?}");
+    send(&demo, Signal::SIGINT);
+    let said = finish(demo, SOON);
+    assert_eq!((said.code, said.err.as_str()), (Some(130), ""));
+    assert!(!open[0].exists(), "{open:?} was left behind");
+}
+
+/// Directories of the topics that a process has mapped.
+fn demo_dirs(pid: u32) -> Vec<std::path::PathBuf> {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let mut dirs: Vec<_> = maps
+        .lines()
+        .filter_map(|line| Some(std::path::Path::new(&line[line.find("/dev/shm/a0-demo-")?..]).parent()?.to_owned()))
+        .collect();
+    dirs.dedup();
+    dirs
+}
