@@ -10,7 +10,9 @@ use a0_benches::{Result, pin};
 use a0_core::{Clock, FlatPacket};
 use a0_linux::SystemClock;
 use a0_std::random_id;
-use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
+use criterion::{
+    BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
+};
 
 const SIZES: [usize; 5] = [0, 64, 1 << 10, 1 << 16, 1 << 20];
 

@@ -1,1 +1,3 @@
-pub fn main() -> crate::Result<()> { Ok(()) }
+pub fn main() -> crate::Result<()> {
+    Ok(())
+}
