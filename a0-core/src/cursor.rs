@@ -1,6 +1,6 @@
 //! Reading without a lock: copy first, then find out whether what was copied was still there.
 
-use core::sync::atomic::Ordering::{Acquire, Relaxed};
+use core::sync::atomic::Ordering::Acquire;
 
 use crate::error::{Corruption, Error, LockError};
 use crate::frame::FrameHeader;
@@ -234,7 +234,8 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     /// * [`Error::BufferTooSmall`]; the cursor has not moved.
     /// * [`Error::Contended`] for readers that cannot lock.
     /// * [`Error::Lock`].
-    #[inline]
+    // Inlined always: handing the result over through memory takes as long as the rest.
+    #[inline(always)]
     pub fn read<B: Buffer>(
         &self,
         cursor: &mut Cursor,
@@ -325,13 +326,13 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         if !offset_is_sound(target.off, size) {
             return bad("the offset itself");
         }
-        if mem.load_u64(frame::seq(target.off), Relaxed) != target.seq {
+        let [seq, off, _, _, data_size] = mem.load_words(frame::seq(target.off));
+        if seq != target.seq {
             return bad("seq");
         }
-        if mem.load_u64(frame::off(target.off), Relaxed) != target.off {
+        if off != target.off {
             return bad("off");
         }
-        let data_size = mem.load_u64(frame::data_size(target.off), Relaxed);
         let data = target.off + FRAME_HEADER;
         let Some(len) = usize::try_from(data_size).ok().filter(|_| data_size <= size - data) else {
             return bad("data_size");

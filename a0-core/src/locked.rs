@@ -53,9 +53,17 @@ impl<M: Mem> Slot<'_, M> {
     #[inline(always)]
     pub fn write(&mut self, at: u64, bytes: &[u8]) {
         let fits = self.size.checked_sub(bytes.len() as u64).is_some_and(|last| at <= last);
-        assert!(fits, "{} bytes at {at} do not fit into a frame of {}", bytes.len(), self.size);
+        if !fits {
+            does_not_fit(bytes.len(), at, self.size);
+        }
         self.mem.write(self.data + at, bytes);
     }
+}
+
+#[cold]
+#[inline(never)]
+fn does_not_fit(len: usize, at: u64, size: u64) -> ! {
+    panic!("{len} bytes at {at} do not fit into a frame of {size}");
 }
 
 impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {

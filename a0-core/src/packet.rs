@@ -38,6 +38,7 @@ mod headers;
 pub mod keys;
 mod short;
 mod sink;
+mod standard;
 
 pub use crate::text::{Decimal, Text};
 pub use decode::FlatPacket;
@@ -45,6 +46,7 @@ pub use encode::Encoder;
 pub use error::PacketError;
 pub use headers::{HeaderList, Headers};
 pub use sink::{PacketSink, SliceSink, Staged};
+pub use standard::{LastTexts, Stamp, StandardHeaders};
 
 use crate::id::Id;
 

@@ -38,6 +38,22 @@ impl<const N: usize> Text<N> {
         core::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
+    /// Most bytes that it can have.
+    pub(crate) const CAPACITY: usize = N;
+
+    /// Number of bytes.
+    #[inline]
+    #[allow(clippy::len_without_is_empty, reason = "no text is empty")]
+    pub(crate) fn len(&self) -> usize {
+        N.saturating_sub(self.start)
+    }
+
+    /// All `N` bytes: text that is shorter has something else in front.
+    #[inline]
+    pub(crate) const fn as_full(&self) -> &[u8; N] {
+        &self.buf
+    }
+
     /// The text's bytes.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
@@ -45,8 +61,16 @@ impl<const N: usize> Text<N> {
     }
 }
 
-impl From<u64> for Decimal {
+impl Decimal {
+    /// The number with leading zeros.
     #[inline]
+    pub(crate) const fn zero_padded(&self) -> &[u8; 20] {
+        self.as_full()
+    }
+}
+
+impl From<u64> for Decimal {
+    #[inline(always)]
     fn from(value: u64) -> Self {
         let mut buf = [b'0'; 20];
         let (head, low) = (value / 100_000_000, value % 100_000_000);

@@ -1,7 +1,7 @@
 //! The packet codec against stored packets and arbitrary bytes.
 
-use a0_core::packet::{Decimal, PacketSink, SliceSink, Staged, keys};
-use a0_core::{Encoder, FlatPacket, Id, TimeMono, TimeWall};
+use a0_core::packet::{Decimal, LastTexts, PacketSink, SliceSink, Staged, Stamp, StandardHeaders, keys};
+use a0_core::{Encoder, FlatPacket, Id, PacketError, TimeMono, TimeWall};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -199,6 +199,71 @@ proptest! {
         if let Ok(packet) = FlatPacket::parse(&bytes) {
             prop_assert!(packet.headers().all(|(k, v)| !k.contains('\0') && !v.contains('\0')));
             read_all(&packet);
+        }
+    }
+}
+
+/// The packet that [`StandardHeaders`] writes, checked against the general encoder.
+fn check_standard(stamp: &Stamp, headers: &[(&str, &str)], last: &mut LastTexts) {
+    let writer = Id::from_random_bytes([9; 16]);
+    let (transport_seq, writer_seq) = (Decimal::from(stamp.transport_seq), Decimal::from(stamp.writer_seq));
+    let (time_mono, time_wall) = (stamp.time_mono.to_text(), stamp.time_wall.to_text());
+    let standard = [
+        (keys::TRANSPORT_SEQ, &*transport_seq),
+        (keys::TIME_MONO, &*time_mono),
+        (keys::WRITER_SEQ, &*writer_seq),
+        (keys::WRITER_ID, writer.as_str()),
+        (keys::TIME_WALL, &*time_wall),
+    ];
+    let expected = encode(&id(), &[&standard, headers], b"");
+    let mut out = [0xaa; 1024];
+    let len = StandardHeaders::new(&writer).encode_head(&id(), stamp, headers, last, &mut out).expect("room");
+    assert_eq!(&out[..len], expected);
+}
+
+#[test]
+fn standard_headers_refuse_what_does_not_fit_or_cannot_be_read() {
+    let stamp =
+        Stamp { transport_seq: 0, time_mono: TimeMono::default(), writer_seq: 0, time_wall: TimeWall::UNIX_EPOCH };
+    let standard = StandardHeaders::new(&id());
+    let mut last = LastTexts::NONE;
+    let last = &mut last;
+    let long = "v".repeat(200);
+    for headers in [&[("k", long.as_str())][..], &[("k", "v"); 50]] {
+        let fault = standard.encode_head(&id(), &stamp, headers, last, &mut [0; 512]).unwrap_err();
+        assert!(matches!(fault, PacketError::BufferTooSmall { needed } if needed > 512), "{fault:?}");
+    }
+    let fault = standard.encode_head(&id(), &stamp, &[("k", "v"), ("k\0", "")], last, &mut [0; 512]);
+    assert_eq!(fault, Err(PacketError::KeyHasNul { index: 6 }));
+    let fault = standard.encode_head(&id(), &stamp, &[("k", "\0")], last, &mut [0; 512]);
+    assert_eq!(fault, Err(PacketError::ValueHasNul { index: 5 }));
+}
+
+proptest! {
+    #[test]
+    fn standard_headers_are_those_of_the_encoder(
+        stamps in vec((any::<u64>(), 0..64u32, any::<u64>(), 0..64u32, any::<u64>(), -70_000_000_000..250_000_000_000i64, 0..1_000_000_000u32), 1..8),
+        headers in vec(("[^\0]{0,40}", "[^\0]{0,40}"), 0..4),
+    ) {
+        let headers: Vec<_> = headers.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let headers = if headers.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > 500 { &[] } else { &headers[..] };
+        let mut last = LastTexts::NONE;
+        for (transport_seq, short_1, writer_seq, short_2, mono, secs, nanos) in stamps {
+            let stamp = Stamp {
+                transport_seq: transport_seq >> short_1,
+                time_mono: TimeMono::from_nanos(mono),
+                writer_seq: writer_seq >> short_2,
+                time_wall: TimeWall::new(secs.clamp(TimeWall::MIN.secs(), TimeWall::MAX.secs()), nanos).expect("in range"),
+            };
+            check_standard(&stamp, headers, &mut last);
+            // Times close to the last ones reuse their digits.
+            let nanos = (nanos + 1) % 1_000_000_000;
+            let next = Stamp {
+                time_mono: TimeMono::from_nanos(mono.saturating_add(1)),
+                time_wall: TimeWall::new(stamp.time_wall.secs(), nanos).expect("in range"),
+                ..stamp
+            };
+            check_standard(&next, headers, &mut last);
         }
     }
 }

@@ -16,10 +16,12 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[inline]
     fn mono(&self) -> TimeMono {
         mono(clock_gettime(ClockId::Boottime))
     }
 
+    #[inline]
     fn wall(&self) -> TimeWall {
         wall(clock_gettime(ClockId::Realtime))
     }

@@ -95,6 +95,7 @@ impl File {
         &self.open.transport
     }
 
+    #[inline(always)]
     pub(crate) fn lock(&self) -> Result<SharedLocked<'_>> {
         self.transport().lock(Some(LOCK_PATIENCE)).map_err(|source| self.error(source))
     }

@@ -1,8 +1,9 @@
 //! Writing packets into a file.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use a0_core::packet::{Decimal, PacketSink, Staged};
+use a0_core::packet::{Decimal, LastTexts, PacketSink, Staged, Stamp, StandardHeaders};
 use a0_core::{Clock, Encoder, Id, Mem, Slot};
 use a0_linux::SystemClock;
 
@@ -12,8 +13,12 @@ use crate::id::random_id;
 use crate::keys;
 use crate::packet::Packet;
 
-/// Header block and small payloads reach the topic in one copy up to this size.
+/// Header blocks up to this size reach the topic in one copy.
 const STAGE: usize = 512;
+
+thread_local! {
+    static LAST_TEXTS: RefCell<LastTexts> = const { RefCell::new(LastTexts::NONE) };
+}
 
 /// Writes packets into a file. Can be shared between threads.
 ///
@@ -28,6 +33,7 @@ pub struct Writer {
 #[derive(Debug)]
 struct Standard {
     writer_id: Id,
+    headers: StandardHeaders,
     next_seq: AtomicU64,
 }
 
@@ -50,7 +56,9 @@ impl Writer {
     /// `a0_writer_id`, `a0_time_wall`.
     #[must_use]
     pub fn with_standard_headers(self) -> Writer {
-        Writer { standard: Some(Standard { writer_id: random_id(), next_seq: AtomicU64::new(0) }), ..self }
+        let writer_id = random_id();
+        let headers = StandardHeaders::new(&writer_id);
+        Writer { standard: Some(Standard { writer_id, headers, next_seq: AtomicU64::new(0) }), ..self }
     }
 
     /// The file it writes to.
@@ -92,25 +100,64 @@ impl Writer {
         Ok(Published { id, seq })
     }
 
+    #[inline(always)]
     fn write_standard(&self, standard: &Standard, id: &Id, headers: &[(&str, &str)], payload: &[u8]) -> Result<u64> {
-        // Refused before a sequence number is used up or the lock is taken.
+        // Refused before the lock is taken.
         Encoder::new(id, &[headers], &[])?;
-        let wall = SystemClock.wall().to_text();
-        let writer_seq = Decimal::from(standard.next_seq.fetch_add(1, Ordering::Relaxed));
+        let time_wall = SystemClock.wall();
         let mut locked = self.file.lock()?;
-        // Under the lock, so that times are in order within a topic.
-        let mono = SystemClock.mono().to_text();
-        let transport_seq = Decimal::from(locked.state().seq_high);
+        let stamp = Stamp {
+            transport_seq: locked.state().seq_high,
+            // Under the lock, so that times are in order within a topic.
+            time_mono: SystemClock.mono(),
+            // The lock makes load and store one step.
+            writer_seq: standard.next_seq.load(Ordering::Relaxed),
+            time_wall,
+        };
+        let mut head = [0; STAGE];
+        let encoded =
+            LAST_TEXTS.with_borrow_mut(|last| standard.headers.encode_head(id, &stamp, headers, last, &mut head));
+        let seq = match encoded {
+            Ok(len) => self.append_joined(&mut locked, &head[..len], payload)?,
+            // Larger than usual.
+            Err(_) => self.append_stamped(&mut locked, standard, id, &stamp, headers, payload)?,
+        };
+        standard.next_seq.store(stamp.writer_seq.wrapping_add(1), Ordering::Relaxed);
+        Ok(seq)
+    }
+
+    #[inline]
+    fn append_joined(&self, locked: &mut SharedLocked<'_>, head: &[u8], payload: &[u8]) -> Result<u64> {
+        let mut slot =
+            locked.alloc(head.len() as u64 + payload.len() as u64).map_err(|source| self.file.error(source))?;
+        slot.write(0, head);
+        slot.write(head.len() as u64, payload);
+        let seq = slot.seq();
+        locked.commit();
+        Ok(seq)
+    }
+
+    #[cold]
+    fn append_stamped(
+        &self,
+        locked: &mut SharedLocked<'_>,
+        standard: &Standard,
+        id: &Id,
+        stamp: &Stamp,
+        headers: &[(&str, &str)],
+        payload: &[u8],
+    ) -> Result<u64> {
+        let (transport_seq, writer_seq) = (Decimal::from(stamp.transport_seq), Decimal::from(stamp.writer_seq));
+        let (time_mono, time_wall) = (stamp.time_mono.to_text(), stamp.time_wall.to_text());
         let standard = [
             (keys::TRANSPORT_SEQ, transport_seq.as_str()),
-            (keys::TIME_MONO, mono.as_str()),
+            (keys::TIME_MONO, time_mono.as_str()),
             (keys::WRITER_SEQ, writer_seq.as_str()),
             (keys::WRITER_ID, standard.writer_id.as_str()),
-            (keys::TIME_WALL, wall.as_str()),
+            (keys::TIME_WALL, time_wall.as_str()),
         ];
         let blocks = [&standard[..], headers];
-        let encoder = Encoder::new(id, &blocks, payload)?;
-        self.append(&mut locked, &encoder)
+        self.append(locked, &Encoder::new(id, &blocks, payload)?)
     }
 
     fn append(&self, locked: &mut SharedLocked<'_>, encoder: &Encoder<'_>) -> Result<u64> {

@@ -113,14 +113,19 @@ impl<O> RawMem<O> {
     /// Address of a location, checked against `limit` and for alignment.
     #[inline(always)]
     fn location<T>(&self, field: Field<T>, limit: u64) -> *mut T {
-        let offset = field.offset();
         let width = size_of::<T>() as u64;
+        self.aligned(field.offset(), width, width, limit).cast()
+    }
+
+    /// Address of `len` bytes, checked against `limit` and for alignment.
+    #[inline(always)]
+    fn aligned(&self, offset: u64, len: u64, align: u64, limit: u64) -> *mut u8 {
         // `limit` is 0 or at least 144, so the subtraction can only wrap for 0, where every offset must be refused.
-        if limit < width || offset > limit - width || offset & (width - 1) != 0 {
-            outside(offset, width, limit);
+        if limit < len || offset > limit - len || offset & (align - 1) != 0 {
+            outside(offset, len, limit);
         }
         // SAFETY: inside the memory by the check above.
-        unsafe { self.start.as_ptr().add(offset as usize) }.cast()
+        unsafe { self.start.as_ptr().add(offset as usize) }
     }
 
     /// Address of a range, checked against `limit`.
@@ -147,10 +152,9 @@ impl<O> RawMem<O> {
 
     #[inline(always)]
     fn words(&self, first: Field<u64>, limit: u64) -> &[AtomicU64; 5] {
-        let start: *mut u64 = self.location(first, limit.saturating_sub(4 * 8));
-        // SAFETY: five words in bounds, as `location` has left room for four behind the first; aligned by `location`;
-        // alive as long as the owner; accessed atomically everywhere.
-        unsafe { &*start.cast::<[AtomicU64; 5]>() }
+        let start = self.aligned(first.offset(), 5 * 8, 8, limit).cast::<[AtomicU64; 5]>();
+        // SAFETY: in bounds and aligned by `aligned`; alive as long as the owner; accessed atomically everywhere.
+        unsafe { &*start }
     }
 
     #[inline(always)]

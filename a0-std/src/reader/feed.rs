@@ -110,7 +110,7 @@ impl Feed {
         self.file.transport().has_news(&self.cursor).map_err(|source| self.file.error(source))
     }
 
-    #[inline]
+    #[inline(always)]
     fn select(&self) -> Result<Select> {
         let usual = match self.iter {
             Iter::Next => Select::Next,
@@ -125,7 +125,7 @@ impl Feed {
     }
 
     /// Copies the next message into the buffer.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll(&mut self) -> Result<Option<Received>> {
         let select = self.select()?;
         match self.file.transport().read(&mut self.cursor, select, &mut self.buffer) {
