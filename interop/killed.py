@@ -14,12 +14,12 @@ def run():
         with (
             Peer("rust", "subscribe", killed) as blocked,
             Peer("rust", "subscribe", killed, "--kind", "threaded") as threaded,
-            Peer("rust", "publish", killed, "--writer", "steady", "--count", 0, "--rate", 500) as steady,
+            Peer("rust", "publish", killed, "--writer", "steady", "--count", 0, "--rate", 100) as steady,
         ):
             steady.go()
             died_holding = 0
             for n in range(KILLS):
-                with Peer(killed, "publish", killed, "--writer", f"killed {n}", "--count", 0, "--size", 2000) as victim:
+                with Peer(killed, "publish", killed, "--writer", f"killed {n}", "--count", 0, "--size", 50_000) as victim:
                     victim.go()
                     time.sleep(0.002 + rng.random() * 0.02)
                     victim.kill()

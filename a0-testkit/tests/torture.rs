@@ -34,7 +34,7 @@ impl Run {
 fn bites(tamper: &str, reason: &str) -> bool {
     (1..=5).any(|seed| {
         let seed = seed.to_string();
-        let run = torture(&["--seconds", "3", "--arena", "16384", "--seed", &seed, "--tamper", tamper]);
+        let run = torture(&["--seconds", "3", "--arena", "8192", "--seed", &seed, "--tamper", tamper]);
         run.figure(reason) > 0
     })
 }

@@ -109,7 +109,7 @@ impl Run<'_> {
                     1..=8 => 4096,
                     _ => 300,
                 };
-                let size = payload::SMALLEST as u64 + below(limit);
+                let size = payload::SMALLEST as u64 + below(limit.min(largest));
                 let mut slot = locked.alloc(size)?;
                 buffer.resize(size as usize, 0);
                 payload::fill(slot.seq(), &mut buffer);

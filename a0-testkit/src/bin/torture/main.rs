@@ -26,7 +26,7 @@ struct Options {
     #[arg(long, default_value_t = 10)]
     seconds: u64,
     /// Bytes of the topic.
-    #[arg(long, default_value_t = 65536)]
+    #[arg(long, default_value_t = 65536, value_parser = clap::value_parser!(u64).range(1024..))]
     arena: u64,
     /// Readers: polling, blocking, read-only, under the lock, and so on in turn.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=8))]

@@ -16,6 +16,7 @@ use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 use crate::Options;
 use crate::child::Job;
 use crate::stats::{Counter, Phase, Role, Stats};
+use crate::tamper::Tamper;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -119,7 +120,8 @@ fn spawn(options: &Options, dir: &Path, job: Job, role: u64, seed: u64) -> Resul
     command.args(["--seconds", &options.seconds.to_string(), "--role", &role.to_string()]);
     command.args(["--seed", &seed.to_string()]).arg("--dir").arg(dir);
     command.arg("--job").arg(name(job));
-    if let Some(tamper) = options.tamper.filter(|tamper| tamper.is_for_readers() != (job == Job::Write)) {
+    let concerned = if job == Job::Write { Tamper::is_for_writers } else { Tamper::is_for_readers };
+    if let Some(tamper) = options.tamper.filter(|tamper| concerned(*tamper)) {
         command.arg("--tamper").arg(name(tamper));
     }
     let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn()?;

@@ -14,7 +14,8 @@ use crate::stats::{Counter, Role};
 /// The guard that is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Tamper {
-    /// Writers overwrite frames without telling readers before.
+    /// Writers overwrite frames without telling readers before, and readers do not look at frame headers again, which
+    /// would nearly always give that away.
     NoEvictCommit,
     /// Writers show a frame before its payload is there.
     PayloadAfterCommit,
@@ -28,7 +29,11 @@ pub(crate) enum Tamper {
 
 impl Tamper {
     pub(crate) fn is_for_readers(self) -> bool {
-        self == Tamper::NoValidation
+        matches!(self, Tamper::NoEvictCommit | Tamper::NoValidation)
+    }
+
+    pub(crate) fn is_for_writers(self) -> bool {
+        self != Tamper::NoValidation
     }
 }
 
@@ -72,18 +77,21 @@ impl Mem for Tampered {
     }
     fn load_u64(&self, field: Field<u64>, order: Ordering) -> u64 {
         let value = self.mem.load_u64(field, order);
-        if self.how != Tamper::NoValidation {
+        if !self.how.is_for_readers() {
             return value;
         }
-        if field == page::seq_low(0) || field == page::seq_low(1) {
-            self.before_copy.borrow_mut().clear();
-            return if self.copied.take() { 0 } else { value };
-        }
         let mut before_copy = self.before_copy.borrow_mut();
-        if !self.copied.get() {
-            before_copy.push((field.offset(), value));
+        if field == page::seq_low(0) || field == page::seq_low(1) {
+            before_copy.clear();
+            let is_validation = self.copied.take();
+            return if is_validation && self.how == Tamper::NoValidation { 0 } else { value };
         }
-        before_copy.iter().rev().find(|(offset, _)| *offset == field.offset()).map_or(value, |(_, before)| *before)
+        if self.copied.get() {
+            let before = before_copy.iter().rev().find(|(offset, _)| *offset == field.offset());
+            return before.map_or(value, |(_, before)| *before);
+        }
+        before_copy.push((field.offset(), value));
+        value
     }
     fn store_u8(&self, field: Field<u8>, value: u8, order: Ordering) {
         let is_eviction = field == header::COMMITTED_PAGE && !self.wrote_frame.take();
