@@ -1,6 +1,6 @@
 //! Reading without a lock: copy first, then find out whether what was copied was still there.
 
-use core::sync::atomic::Ordering::Acquire;
+use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use crate::error::{Corruption, Error, LockError};
 use crate::frame::FrameHeader;
