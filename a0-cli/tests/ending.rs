@@ -1,4 +1,5 @@
 //! Signals and closed pipes.
+#![allow(clippy::unwrap_used, reason = "in helpers of tests")]
 
 mod common;
 
