@@ -1,4 +1,5 @@
 //! `a0 ls`, `stat`, `verify`, `clear`, `rm`, and what they make of damaged files.
+#![allow(clippy::unwrap_used, reason = "in helpers of tests")]
 
 mod common;
 
