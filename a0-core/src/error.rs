@@ -16,8 +16,8 @@ pub enum Error {
     /// The memory must start on a multiple of 8.
     #[error("the memory does not start on a multiple of 8")]
     Unaligned,
-    /// Read-only memory that nobody has initialised yet.
-    #[error("not initialised yet: no program has opened it for writing")]
+    /// Read-only memory that nobody has initialised yet, or that is still of version 0.2.
+    #[error("not initialised yet, or of version 0.2: the first program that opens it for writing sees to that")]
     Uninitialized,
     /// A message that can never fit.
     #[error("a message of {size} bytes is larger than the arena, which takes at most {max}")]

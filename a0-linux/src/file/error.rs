@@ -14,7 +14,7 @@ use crate::file::Mode;
 #[non_exhaustive]
 pub enum FileError {
     /// No such file, and none was to be created.
-    #[error("{} does not exist: start the program that writes it, or open it with permission to create it", .path.display())]
+    #[error("{} does not exist: check the name and A0_ROOT, or start the program that creates it", .path.display())]
     NotFound {
         /// The missing file.
         path: PathBuf,
