@@ -73,14 +73,17 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn start<M: Shared, L: Lock<M>>(&self, topic: &Transport<M, L>) -> Outcome {
-        // Tells the parent that from now on killing makes sense.
-        std::io::stdout().write_all(b"!")?;
-        std::io::stdout().flush()?;
         match self.orders.job {
             Job::Write => self.write(topic),
-            Job::Locked => self.read_locked(topic),
-            Job::Poll | Job::Block | Job::ReadOnly => self.read(topic),
+            Job::Locked => self.read_locked(topic, Cursor::oldest(topic)?),
+            Job::Poll | Job::Block | Job::ReadOnly => self.read(topic, Cursor::oldest(topic)?),
         }
+    }
+
+    /// Tells the parent that this process is at work. Readers have their place in the topic by then.
+    fn ready(&self) -> Outcome {
+        std::io::stdout().write_all(b"!")?;
+        Ok(std::io::stdout().flush()?)
     }
 
     fn is_over(&self, phase: Phase) -> bool {
@@ -88,6 +91,7 @@ impl Run<'_> {
     }
 
     fn write<M: Shared, L: Lock<M>>(&self, topic: &Transport<M, L>) -> Outcome {
+        self.ready()?;
         let mut random = Xoshiro256PlusPlus::seed_from_u64(self.orders.seed);
         let mut below = |limit: u64| random.next_u64() % limit;
         let mut buffer = Vec::new();
@@ -126,18 +130,20 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn read<M: Shared, L: Lock<M>>(&self, topic: &Transport<M, L>) -> Outcome {
-        let mut cursor = Cursor::oldest(topic)?;
+    fn read<M: Shared, L: Lock<M>>(&self, topic: &Transport<M, L>, mut cursor: Cursor) -> Outcome {
+        self.ready()?;
         let mut last = cursor.seq();
         let mut buffer = Scratch::default();
         let mut reads = 0u64;
         loop {
             reads += 1;
+            // Asked before the read: nothing new behind the end of all writing is the end.
+            let is_over = self.is_over(Phase::ReadersStop);
             let jumps = self.orders.job == Job::Poll && reads.is_multiple_of(1009);
             let select = if jumps { Select::Newest } else { Select::Next };
             match topic.read(&mut cursor, select, &mut buffer) {
                 Ok(Some(received)) => self.check(received, &mut last, &buffer.bytes),
-                Ok(None) if self.is_over(Phase::ReadersStop) => return Ok(()),
+                Ok(None) if is_over => return Ok(()),
                 Ok(None) if self.orders.job == Job::Block => {
                     topic.sleep(Duration::from_millis(100), || topic.may_have_news(&cursor))?;
                 }
@@ -147,13 +153,14 @@ impl Run<'_> {
         }
     }
 
-    fn read_locked<M: Shared, L: Lock<M>>(&self, topic: &Transport<M, L>) -> Outcome {
-        let mut cursor = Cursor::oldest(topic)?;
+    fn read_locked<M: Shared, L: Lock<M>>(&self, topic: &Transport<M, L>, mut cursor: Cursor) -> Outcome {
+        self.ready()?;
         let mut last = cursor.seq();
         let mut bytes = Vec::new();
         loop {
+            let is_over = self.is_over(Phase::ReadersStop);
             if !topic.has_news(&cursor)? {
-                if self.is_over(Phase::ReadersStop) {
+                if is_over {
                     return Ok(());
                 }
                 topic.sleep(Duration::from_millis(100), || topic.may_have_news(&cursor))?;
