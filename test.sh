@@ -9,20 +9,23 @@ FUZZ_SECONDS=${FUZZ_SECONDS:-15}
 
 say() { printf '\n== %s\n' "$*"; }
 
-need() { # COMMAND PACKAGE
-    command -v "$1" >/dev/null && return
+# Installs Debian packages unless the command before them works.
+need() { # COMMAND PACKAGE...
+    local works=$1
+    shift
+    bash -c "$works" >/dev/null 2>&1 && return
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        apt-get update -qq && apt-get install -y -qq "$2" >/dev/null
+        apt-get update -qq && apt-get install -y -qq "$@" >/dev/null
     fi
-    command -v "$1" >/dev/null || { echo "test.sh: '$1' is missing; install the package '$2'" >&2; exit 1; }
+    bash -c "$works" >/dev/null 2>&1 || { echo "test.sh: '$works' fails; install $*" >&2; exit 1; }
 }
 
 step_tools() {
-    need cargo rustup
-    need g++ g++
-    need python3 python3
-    need strace strace
-    python3 -c 'import venv, ensurepip' 2>/dev/null || need pyvenv python3-venv || true
+    need 'cargo --version' cargo
+    need 'g++ --version' g++
+    need 'strace --version' strace
+    need 'python3 -c "import venv, ensurepip, sysconfig, os; os.stat(sysconfig.get_path(\"include\") + \"/Python.h\")"' \
+        python3-venv python3-dev
     cargo +nightly --version >/dev/null ||
         { echo "test.sh: fuzzing needs the nightly toolchain: rustup toolchain install nightly" >&2; exit 1; }
     command -v cargo-fuzz >/dev/null || cargo install --locked --quiet cargo-fuzz
