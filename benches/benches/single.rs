@@ -103,7 +103,7 @@ fn parts(criterion: &mut Criterion) -> Result<()> {
 }
 
 fn all(criterion: &mut Criterion) {
-    pin::to_core(0).expect("a core");
+    pin::core(0).and_then(pin::to).expect("a core");
     publish(criterion).expect("publishing");
     read(criterion).expect("reading");
     parts(criterion).expect("parts");
