@@ -42,7 +42,7 @@ pub enum Error {
         source: a0_core::Error,
     },
     /// A message that somebody else wrote is no packet; it was skipped.
-    #[error("{}: message {seq} is not a valid packet: {source}", path.display())]
+    #[error("{}: message {seq} is not a valid packet ({missed} missed before it): {source}", path.display())]
     BadMessage {
         /// The topic's file.
         path: PathBuf,
