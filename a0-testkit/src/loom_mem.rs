@@ -15,7 +15,7 @@ use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, fence};
 ///
 /// Loom decides where to interrupt a thread by the last access to the same atomic, whoever made it. A load of a thread's
 /// own then hides an earlier one of another thread from the store that follows, and whole families of schedules are
-/// never tried. So each access here first touches a [`Turn`].
+/// never tried. So each access here first touches a `Turn`.
 ///
 /// Loom treats sequentially consistent accesses as acquire-release ones; sequentially consistent fences, which the core
 /// uses instead, it knows.
