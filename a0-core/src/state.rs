@@ -8,7 +8,7 @@ use crate::mem::Mem;
 
 /// What a state page says: which frames are in the arena.
 ///
-/// A plain value: planning an allocation works on copies of it, and only [`State::commit`] touches memory.
+/// A plain value: planning an allocation works on copies of it, and only `State::commit` touches memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct State {
