@@ -32,15 +32,7 @@ impl Scratch {
     /// As [`Scratch::new`].
     pub fn full(arena: u64, size: usize) -> Result<Scratch> {
         let scratch = Scratch::new(arena)?;
-        let payload = vec![7; size];
-        // Until the first eviction, and once around: every page is mapped, every frame lies where it stays.
-        while scratch.topic.state()?.seq_low <= 2 {
-            scratch.topic.lock(None)?.push(&payload)?;
-        }
-        let count = scratch.topic.state()?.frame_count();
-        for _ in 0..count {
-            scratch.topic.lock(None)?.push(&payload)?;
-        }
+        fill(&scratch.topic, size)?;
         Ok(scratch)
     }
 
@@ -56,6 +48,22 @@ impl Scratch {
     pub fn file(&self) -> Result<File> {
         Ok(File::open(self.dir.path().join("topic.a0"), &FileOptions::default())?)
     }
+}
+
+/// Publishes messages of this size until each one evicts another.
+///
+/// # Errors
+/// If publishing fails.
+pub fn fill(topic: &RawTopic, size: usize) -> Result<()> {
+    let payload = vec![7; size];
+    // Until the first eviction, and once around: every page is mapped, every frame lies where it stays.
+    while topic.state()?.seq_low <= 2 {
+        topic.lock(None)?.push(&payload)?;
+    }
+    for _ in 0..topic.state()?.frame_count() {
+        topic.lock(None)?.push(&payload)?;
+    }
+    Ok(())
 }
 
 /// Publishes a raw message, evicting others.

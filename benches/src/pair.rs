@@ -13,9 +13,12 @@ use a0_core::{Cursor, Select};
 
 use crate::hot::Growing;
 use crate::line::Line;
-use crate::{Result, pin, topics};
+use crate::{Result, hot, pin, topics};
 use figures::Figures;
 use peer::{Peer, Role};
+
+/// Bytes of the raw topics: small enough to be full at once.
+const ARENA: u64 = 1 << 20;
 
 /// Payload of every message.
 const SIZE: usize = 64;
@@ -97,11 +100,15 @@ fn futex(core: usize) -> Result<Figures> {
 fn raw() -> Result<Figures> {
     let dir = topics::directory()?;
     let dir = dir.path();
-    let there = topics::raw(&dir.join(Role::THERE), topics::DEFAULT_ARENA)?;
-    let back = topics::raw(&dir.join(Role::BACK), topics::DEFAULT_ARENA)?;
-    let peer = Peer::start(Role::EchoRaw, dir, 1)?;
+    let there = topics::raw(&dir.join(Role::THERE), ARENA)?;
+    let back = topics::raw(&dir.join(Role::BACK), ARENA)?;
+    // In steady state every publish evicts.
+    hot::fill(&there, SIZE)?;
+    hot::fill(&back, SIZE)?;
     let mut cursor = Cursor::end(&back)?;
     let mut buffer = Growing::default();
+    let peer = Peer::start(Role::EchoRaw, dir, 1)?;
+    while back.read(&mut cursor, Select::Next, &mut buffer)?.is_none() {}
     let figures = Figures::of(SPAN, || {
         there.lock(None)?.push(&[7; SIZE])?;
         while back.read(&mut cursor, Select::Next, &mut buffer)?.is_none() {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use a0_core::{Cursor, Select};
 use a0_std::{File, FileOptions, Init, ReaderSync, Writer};
 
-use super::SIZE;
+use super::{ARENA, SIZE};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::hot::Growing;
@@ -115,11 +115,12 @@ pub(super) fn reader(dir: &Path, file: &str) -> Result<ReaderSync> {
 }
 
 fn echo_raw(dir: &Path) -> Result<()> {
-    let there = topics::raw(&dir.join(Role::THERE), topics::DEFAULT_ARENA)?;
-    let back = topics::raw(&dir.join(Role::BACK), topics::DEFAULT_ARENA)?;
-    // The first message may be there already.
-    let mut cursor = Cursor::oldest(&there)?;
+    let there = topics::raw(&dir.join(Role::THERE), ARENA)?;
+    let back = topics::raw(&dir.join(Role::BACK), ARENA)?;
+    let mut cursor = Cursor::end(&there)?;
     let mut buffer = Growing::default();
+    // Says that it is ready: old messages are not for it.
+    back.lock(None)?.push(&[])?;
     loop {
         match there.read(&mut cursor, Select::Next, &mut buffer)? {
             None => std::hint::spin_loop(),
