@@ -64,6 +64,11 @@ pub struct Tamper<M> {
 /// Words of a frame's header that are looked at again behind the copy.
 const HEADER_RECHECKS: u32 = 3;
 
+/// The second look at the header is for writers without an eviction commit. It would mostly hide that one of these guards
+/// is missing, so it goes with them.
+const HIDDEN_BY_RECHECK: [Guard; 4] =
+    [Guard::Validation, Guard::EvictionCommit, Guard::AcquireFences, Guard::ReleaseFences];
+
 /// Where a thread is in [`a0_core::Transport::state`] or behind a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -191,7 +196,7 @@ impl<M: Mem> Tamper<M> {
         let rechecks = self.rechecks.get();
         let known = self.headers.borrow().get(&field.offset()).copied();
         if rechecks > 0
-            && self.lacks(Guard::Validation)
+            && HIDDEN_BY_RECHECK.iter().any(|guard| self.lacks(*guard))
             && let Some(known) = known
         {
             self.rechecks.set(rechecks - 1);
