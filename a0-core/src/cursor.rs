@@ -14,6 +14,9 @@ use crate::transport::{PATIENCE, Transport};
 /// Tries at one frame before the lock is taken for it.
 const READ_TRIES: u32 = 64;
 
+/// Looks at the last frame's link for each look at the header.
+const LOOKS_AT_LINK: u32 = 16;
+
 /// Which frame a read takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -223,6 +226,30 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         cursor.known_high > cursor.seq || State::may_have_news(self.mem(), cursor.seq)
     }
 
+    /// Looks up to `looks` times, with a short pause behind each, whether a read is worth a try.
+    ///
+    /// Polling like this disturbs writers far less than calling [`Transport::read`] in a loop: most looks go to the link
+    /// in the last frame read, which a writer sets shortly before it commits, and not to the header, which it needs
+    /// to itself until then.
+    #[inline]
+    pub fn spin_for_news(&self, cursor: &Cursor, looks: u32) -> bool {
+        let mem = self.mem();
+        for look in 0..looks {
+            let linked = match cursor.link {
+                // The link says nothing if the frame is gone, or the topic was cleared; so not every look goes there.
+                Link::After(off) if look % LOOKS_AT_LINK != 0 && offset_is_sound(off, mem.size()) => {
+                    mem.load_u64(frame::next_off(off), Relaxed) != 0
+                }
+                _ => true,
+            };
+            if linked && self.may_have_news(cursor) {
+                return true;
+            }
+            core::hint::spin_loop();
+        }
+        false
+    }
+
     /// Copies the selected frame into `buffer` and moves the cursor behind it; `None` if there is none yet.
     ///
     /// Takes no lock, unless writers overtake it 64 times in a row: then it looks once under the lock, so that a small
@@ -349,10 +376,9 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         // Older 0.3 cores (the Python package) overwrite frames that they have not evicted, in rare size patterns. They
         // fill the arena upwards and write each frame's header first, so a frame whose data they have begun to
         // overwrite has lost its header before.
-        let header_left = mem.load_u64(frame::seq(target.off), Relaxed) == target.seq
-            && mem.load_u64(frame::off(target.off), Relaxed) == target.off
-            && mem.load_u64(frame::data_size(target.off), Relaxed) == data_size;
-        if evicted || !header_left {
+        let [seq_now, off_now, _, _, size_now] = mem.load_words(frame::seq(target.off));
+        let overwritten = (seq_now, off_now, size_now) != (target.seq, target.off, data_size);
+        if evicted || overwritten {
             return bad("overwritten while it was read");
         }
         if !fits {

@@ -11,6 +11,9 @@ use crate::plan::Plan;
 use crate::state::State;
 use crate::transport::Transport;
 
+/// Bytes that processors exchange at a time.
+const CACHE_LINE: u64 = 64;
+
 /// A locked topic; dropping it releases the lock and wakes sleeping readers if anything was committed.
 ///
 /// Frames that were allocated but not committed vanish without a trace when this is dropped, and also when the process
@@ -130,6 +133,10 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
             plan => plan?,
         };
         let mem = self.topic.mem();
+        // All at once instead of one after the other as they are stored to; readers may have each of them.
+        for line in [plan.evicted.off_tail, plan.slot, plan.slot + CACHE_LINE] {
+            mem.prefetch_for_write(line);
+        }
         if plan.evicts(&self.working) || self.repaired {
             // Before a byte of an evicted frame changes, readers must be able to find out that it is gone.
             self.touched = true;

@@ -67,6 +67,9 @@ pub trait Mem {
         self.fence(Ordering::SeqCst);
     }
 
+    /// Says that the cache line with this byte is about to be written. A hint: nothing has to happen.
+    fn prefetch_for_write(&self, _offset: u64) {}
+
     /// Copies bytes out. They may be torn if somebody writes meanwhile; the caller validates afterwards.
     fn read(&self, offset: u64, into: &mut [u8]);
     /// Copies bytes in.
@@ -118,6 +121,9 @@ impl<T: Mem + ?Sized> Mem for &T {
     }
     fn fence_after_rmw(&self) {
         (**self).fence_after_rmw();
+    }
+    fn prefetch_for_write(&self, offset: u64) {
+        (**self).prefetch_for_write(offset);
     }
     fn read(&self, offset: u64, into: &mut [u8]) {
         (**self).read(offset, into);

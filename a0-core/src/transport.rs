@@ -184,6 +184,9 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
 
     #[inline(always)]
     fn acquire(&self, timeout: Option<Duration>) -> Result<Locked<'_, M, L>, LockError> {
+        // A polling reader may have these lines; fetched now, they arrive while the lock is taken, not one after the other.
+        self.mem.prefetch_for_write(page::off_head(1).offset());
+        self.mem.prefetch_for_write(header::COMMITTED_PAGE.offset());
         let how = self.lock.lock(&self.mem, timeout)?;
         Ok(Locked::new(self, how))
     }

@@ -61,8 +61,8 @@ pub struct Tamper<M> {
     rechecks: Cell<u32>,
 }
 
-/// Words of a frame's header that are looked at again behind the copy.
-const HEADER_RECHECKS: u32 = 3;
+/// Words of a frame's header that are loaded again behind the copy.
+const HEADER_RECHECKS: u32 = 5;
 
 /// The second look at the header is for writers without an eviction commit. It would mostly hide that one of these guards
 /// is missing, so it goes with them.

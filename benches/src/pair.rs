@@ -23,6 +23,9 @@ const ARENA: u64 = 1 << 20;
 /// Payload of every message.
 const SIZE: usize = 64;
 
+/// Looks for news between two calls of a polling read.
+pub(crate) const LOOKS: u32 = 64;
+
 /// The line may move by this much between start and end.
 const STEADY: f64 = 1.3;
 
@@ -111,9 +114,7 @@ fn raw() -> Result<Figures> {
     while back.read(&mut cursor, Select::Next, &mut buffer)?.is_none() {}
     let figures = Figures::of(SPAN, || {
         there.lock(None)?.push(&[7; SIZE])?;
-        while back.read(&mut cursor, Select::Next, &mut buffer)?.is_none() {
-            std::hint::spin_loop();
-        }
+        while !back.spin_for_news(&cursor, LOOKS) || back.read(&mut cursor, Select::Next, &mut buffer)?.is_none() {}
         Ok(())
     });
     there.lock(None)?.push(&[])?;

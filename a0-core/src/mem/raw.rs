@@ -258,6 +258,17 @@ impl<O> Mem for RawMem<O> {
         }
     }
     #[inline(always)]
+    fn prefetch_for_write(&self, offset: u64) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let line = self.start.as_ptr().wrapping_add(offset as usize);
+            // SAFETY: a hint that accesses no memory and faults for no address; processors without it do nothing.
+            unsafe { core::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly)) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = offset;
+    }
+    #[inline(always)]
     fn read(&self, offset: u64, into: &mut [u8]) {
         let from = self.range(offset, into.len(), self.readable());
         // SAFETY: `range` has checked the source; the destination is an exclusive slice of the same length, and it

@@ -1,6 +1,5 @@
 //! The engine of every reader: polling, spinning, sleeping.
 
-use std::hint::spin_loop;
 use std::sync::OnceLock;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
@@ -18,7 +17,7 @@ use crate::reader::{Init, Interrupter, Iter, ReaderOptions};
 const SPIN: Duration = Duration::from_micros(5);
 
 /// Looks between two glances at the clock.
-const SPINS: u32 = 16;
+const LOOKS: u32 = 16;
 
 /// Bounds of one sleep. A wake-up can be missed when its sender is killed right before it, or runs AlephZero 0.3 and is
 /// the first such program on the topic.
@@ -217,11 +216,8 @@ impl Feed {
         let topic = self.file.transport();
         let started = Instant::now();
         loop {
-            for _ in 0..SPINS {
-                if topic.may_have_news(&self.cursor) {
-                    return true;
-                }
-                spin_loop();
+            if topic.spin_for_news(&self.cursor, LOOKS) {
+                return true;
             }
             if started.elapsed() > SPIN {
                 return false;

@@ -122,8 +122,11 @@ fn echo_raw(dir: &Path) -> Result<()> {
     // Says that it is ready: old messages are not for it.
     back.lock(None)?.push(&[])?;
     loop {
+        if !there.spin_for_news(&cursor, super::LOOKS) {
+            continue;
+        }
         match there.read(&mut cursor, Select::Next, &mut buffer)? {
-            None => std::hint::spin_loop(),
+            None => {}
             Some(received) if received.len == 0 => return Ok(()),
             Some(received) => drop(back.lock(None)?.push(&buffer.0[..received.len])?),
         }
