@@ -37,6 +37,9 @@ impl Tamper {
     }
 }
 
+/// Words that are loaded again behind a copy.
+const HEADER_WORDS: u32 = 5;
+
 /// Shared memory whose stores or loads are partly swallowed.
 #[derive(Debug)]
 pub(crate) struct Tampered {
@@ -46,6 +49,8 @@ pub(crate) struct Tampered {
     wrote_frame: Cell<bool>,
     /// Whether a payload was copied since the last look at the state.
     copied: Cell<bool>,
+    /// Words of the frame's header still to be looked at again behind the copy.
+    rechecks: Cell<u32>,
     /// Words of frame headers as they were before the copy.
     before_copy: RefCell<Vec<(u64, u64)>>,
     /// Payloads held back until their frame is committed.
@@ -59,6 +64,7 @@ impl Tampered {
             how,
             wrote_frame: Cell::new(false),
             copied: Cell::new(false),
+            rechecks: Cell::new(0),
             before_copy: RefCell::default(),
             held_back: RefCell::default(),
         }
@@ -80,18 +86,24 @@ impl Mem for Tampered {
         if !self.how.is_for_readers() {
             return value;
         }
-        let mut before_copy = self.before_copy.borrow_mut();
         if field == page::seq_low(0) || field == page::seq_low(1) {
-            before_copy.clear();
             let is_validation = self.copied.take();
             return if is_validation && self.how == Tamper::NoValidation { 0 } else { value };
         }
-        if self.copied.get() {
-            let before = before_copy.iter().rev().find(|(offset, _)| *offset == field.offset());
-            return before.map_or(value, |(_, before)| *before);
+        if field.offset() < WORKSPACE {
+            return value;
         }
-        before_copy.push((field.offset(), value));
-        value
+        let mut before_copy = self.before_copy.borrow_mut();
+        let Some(rechecks) = self.rechecks.get().checked_sub(1) else {
+            before_copy.push((field.offset(), value));
+            return value;
+        };
+        let before = before_copy.iter().rev().find(|(offset, _)| *offset == field.offset()).map(|(_, before)| *before);
+        self.rechecks.set(rechecks);
+        if rechecks == 0 {
+            before_copy.clear();
+        }
+        before.unwrap_or(value)
     }
     fn store_u8(&self, field: Field<u8>, value: u8, order: Ordering) {
         let is_eviction = field == header::COMMITTED_PAGE && !self.wrote_frame.take();
@@ -129,6 +141,7 @@ impl Mem for Tampered {
     }
     fn read(&self, offset: u64, into: &mut [u8]) {
         self.copied.set(true);
+        self.rechecks.set(HEADER_WORDS);
         self.mem.read(offset, into);
     }
     fn write(&self, offset: u64, bytes: &[u8]) {
