@@ -1,89 +1,32 @@
-//! Reading without a lock: copy first, then find out whether what was copied was still there.
+//! A reader's place in a topic.
 
-use core::sync::atomic::Ordering::{Acquire, Relaxed};
-
-use crate::error::{Corruption, Error, LockError};
-use crate::frame::FrameHeader;
-use crate::layout::{FRAME_HEADER, frame};
+use crate::error::Error;
 use crate::lock::Lock;
-use crate::locked::Locked;
 use crate::mem::Mem;
-use crate::state::{State, offset_is_sound};
-use crate::transport::{PATIENCE, Transport};
-
-/// Tries at one frame before the lock is taken for it.
-const READ_TRIES: u32 = 64;
-
-/// Looks at the last frame's link for each look at the header.
-const LOOKS_AT_LINK: u32 = 16;
-
-/// Which frame a read takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Select {
-    /// The one after the last one read, or the oldest one left if that is gone.
-    Next,
-    /// The newest one.
-    Newest,
-}
+use crate::state::State;
+use crate::transport::Transport;
 
 /// A reader's place in a topic: the last frame it has read. Costs nobody else anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// Sequence number of the last frame read, or the one before the first to read.
-    seq: u64,
-    link: Link,
+    pub(crate) seq: u64,
+    pub(crate) link: Link,
     /// A sequence number known to be committed; up to there no look at the state is needed.
-    known_high: u64,
+    pub(crate) known_high: u64,
     /// Damaged or cleared frames that were passed over since the last frame read.
-    skipped: u64,
+    pub(crate) skipped: u64,
 }
 
 /// What leads to frame `seq + 1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Link {
+pub(crate) enum Link {
     /// The `next_off` of the frame at this offset, which is frame `seq`.
     After(u64),
     /// It is at this offset itself.
     At(u64),
     /// Only the state.
     Unknown,
-}
-
-/// What a read gave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Received {
-    /// Sequence number of the frame.
-    pub seq: u64,
-    /// Offset of the frame's data; it may be gone by now.
-    pub offset: u64,
-    /// Bytes of data, at the start of the buffer.
-    pub len: usize,
-    /// Frames between the one read before and this one: overwritten too early ([`Select::Next`]) or passed over
-    /// ([`Select::Newest`]).
-    pub missed: u64,
-}
-
-/// Where a read puts the data.
-pub trait Buffer {
-    /// Exactly `len` bytes to fill, or `None` if there is no room for so many.
-    fn room(&mut self, len: usize) -> Option<&mut [u8]>;
-}
-
-impl Buffer for &mut [u8] {
-    #[inline]
-    fn room(&mut self, len: usize) -> Option<&mut [u8]> {
-        self.get_mut(..len)
-    }
-}
-
-impl<const N: usize> Buffer for heapless::Vec<u8, N> {
-    /// Resizes the vector to the message.
-    fn room(&mut self, len: usize) -> Option<&mut [u8]> {
-        self.resize(len, 0).ok()?;
-        Some(self.as_mut_slice())
-    }
 }
 
 impl Cursor {
@@ -141,304 +84,13 @@ impl Cursor {
     }
 
     /// Moves on to `seq` without having read what is in between.
-    fn skip_to(&mut self, seq: u64, link: Link, known_high: u64) {
+    pub(crate) fn skip_to(&mut self, seq: u64, link: Link, known_high: u64) {
         let skipped = self.skipped.saturating_add(seq - self.seq);
         *self = Cursor { seq, link, known_high, skipped };
     }
 
     #[inline(always)]
-    fn passed(&mut self, seq: u64, off: u64, known_high: u64) {
+    pub(crate) fn passed(&mut self, seq: u64, off: u64, known_high: u64) {
         *self = Cursor { seq, link: Link::After(off), known_high, skipped: 0 };
-    }
-}
-
-/// A frame that a read goes for.
-struct Target {
-    seq: u64,
-    off: u64,
-    /// The offset is good if everything from this sequence number on was still there afterwards.
-    live_from: u64,
-    known_high: u64,
-}
-
-/// How one try ended.
-enum Attempt {
-    /// A frame was read.
-    Done(Received),
-    /// Nothing new.
-    Nothing,
-    /// A writer was in the way, or the frame is damaged.
-    Again(Corruption),
-}
-
-/// Takes a message's place and length without its data.
-struct InPlace;
-
-impl Buffer for InPlace {
-    fn room(&mut self, _: usize) -> Option<&mut [u8]> {
-        Some(&mut [])
-    }
-}
-
-impl<M: Mem, L: Lock<M>> Locked<'_, M, L> {
-    /// Moves the cursor behind the selected frame and says where that is, so that its data can be used in place for as
-    /// long as the lock is held; `None` if there is none yet.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`], as [`Transport::read`].
-    pub fn advance(&self, cursor: &mut Cursor, select: Select) -> Result<Option<Received>, Error> {
-        self.read_at(cursor, select, &mut InPlace)
-    }
-
-    fn read_at<B: Buffer>(
-        &self,
-        cursor: &mut Cursor,
-        select: Select,
-        buffer: &mut B,
-    ) -> Result<Option<Received>, Error> {
-        cursor.known_high = cursor.seq;
-        match self.topic().attempt(cursor, select, buffer)? {
-            Attempt::Done(received) => Ok(Some(received)),
-            Attempt::Nothing => Ok(None),
-            // Nobody else writes, so this is what the memory holds.
-            Attempt::Again(damage) => Err(self.topic().skip_damage(cursor, damage)),
-        }
-    }
-}
-
-impl<M: Mem, L: Lock<M>> Transport<M, L> {
-    /// Whether a read would find anything; may be outdated at once.
-    ///
-    /// # Errors
-    /// As [`Transport::state`].
-    #[inline]
-    pub fn has_news(&self, cursor: &Cursor) -> Result<bool, Error> {
-        if cursor.known_high <= cursor.seq && !State::may_have_news(self.mem(), cursor.seq) {
-            return Ok(false);
-        }
-        let state = self.state()?;
-        Ok(!state.is_empty() && state.seq_high > cursor.seq)
-    }
-
-    /// Whether a read is worth a try: two loads, and a `false` that is certain.
-    #[inline]
-    pub fn may_have_news(&self, cursor: &Cursor) -> bool {
-        cursor.known_high > cursor.seq || State::may_have_news(self.mem(), cursor.seq)
-    }
-
-    /// Looks up to `looks` times, with a short pause behind each, whether a read is worth a try.
-    ///
-    /// Polling like this disturbs writers far less than calling [`Transport::read`] in a loop: most looks go to the link
-    /// in the last frame read, which a writer sets shortly before it commits, and not to the header, which it needs
-    /// to itself until then.
-    #[inline]
-    pub fn spin_for_news(&self, cursor: &Cursor, looks: u32) -> bool {
-        let mem = self.mem();
-        for look in 0..looks {
-            let linked = match cursor.link {
-                // The link says nothing if the frame is gone, or the topic was cleared; so not every look goes there.
-                Link::After(off) if look % LOOKS_AT_LINK != 0 && offset_is_sound(off, mem.size()) => {
-                    mem.load_u64(frame::next_off(off), Relaxed) != 0
-                }
-                _ => true,
-            };
-            if linked && self.may_have_news(cursor) {
-                return true;
-            }
-            core::hint::spin_loop();
-        }
-        false
-    }
-
-    /// Copies the selected frame into `buffer` and moves the cursor behind it; `None` if there is none yet.
-    ///
-    /// Takes no lock, unless writers overtake it 64 times in a row: then it looks once under the lock, so that a small
-    /// arena and fast writers cannot starve a reader.
-    ///
-    /// # Errors
-    /// * [`Error::Corrupt`] for a damaged frame; the cursor has moved past the damage, so the next call goes on with
-    ///   what is sound, and its `missed` counts the rest.
-    /// * [`Error::BufferTooSmall`]; the cursor has not moved.
-    /// * [`Error::Contended`] for readers that cannot lock.
-    /// * [`Error::Lock`].
-    // Inlined always: handing the result over through memory takes as long as the rest.
-    #[inline(always)]
-    pub fn read<B: Buffer>(
-        &self,
-        cursor: &mut Cursor,
-        select: Select,
-        buffer: &mut B,
-    ) -> Result<Option<Received>, Error> {
-        // 0.3 commits with plain stores. Where the hardware reorders those, its topics can only be read under the lock.
-        if cfg!(not(any(target_arch = "x86_64", target_arch = "x86"))) && self.has_foreign_users() {
-            return self.read_locked(cursor, select, buffer);
-        }
-        match self.attempt(cursor, select, buffer)? {
-            Attempt::Done(received) => Ok(Some(received)),
-            Attempt::Nothing => Ok(None),
-            Attempt::Again(_) => self.read_contended(cursor, select, buffer),
-        }
-    }
-
-    #[cold]
-    fn read_contended<B: Buffer>(
-        &self,
-        cursor: &mut Cursor,
-        select: Select,
-        buffer: &mut B,
-    ) -> Result<Option<Received>, Error> {
-        let before = State::snapshot(self.mem());
-        for _ in 1..READ_TRIES {
-            // What the cursor knew may be what is wrong with it.
-            cursor.known_high = cursor.seq;
-            match self.attempt(cursor, select, buffer)? {
-                Attempt::Done(received) => return Ok(Some(received)),
-                Attempt::Nothing => return Ok(None),
-                Attempt::Again(_) => {}
-            }
-        }
-        match self.read_locked(cursor, select, buffer) {
-            Err(Error::Lock(LockError::ReadOnly)) => {
-                let now = State::snapshot(self.mem());
-                if now.is_none() || now != before {
-                    return Err(Error::Contended);
-                }
-                // Nobody has written during all those tries, so what was read is what is there.
-                match self.attempt(cursor, select, buffer)? {
-                    Attempt::Done(received) => Ok(Some(received)),
-                    Attempt::Nothing => Ok(None),
-                    Attempt::Again(damage) => Err(self.skip_damage(cursor, damage)),
-                }
-            }
-            result => result,
-        }
-    }
-
-    fn read_locked<B: Buffer>(
-        &self,
-        cursor: &mut Cursor,
-        select: Select,
-        buffer: &mut B,
-    ) -> Result<Option<Received>, Error> {
-        self.lock(Some(PATIENCE))?.read_at(cursor, select, buffer)
-    }
-
-    /// Moves the cursor in front of the oldest frame it has not read that can be reached from the newest one, or else
-    /// behind everything. That can be the very frame it looked for, if only the link to it is damaged.
-    fn skip_damage(&self, cursor: &mut Cursor, damage: Corruption) -> Error {
-        let Some(state) = State::snapshot(self.mem()) else { return Error::Contended };
-        let limit = self.limit();
-        let unread = State { seq_low: state.seq_low.max(cursor.seq.saturating_add(1)), ..state };
-        let found = unread.salvaged(limit, |seq, off| FrameHeader::load(self.mem(), seq, off, limit));
-        let (seq, link, known_high) = match found {
-            // Known to be committed, so the next read goes there, whatever the state says about the oldest frame.
-            Ok(found) if !found.is_empty() => (found.seq_low - 1, Link::At(found.off_head), found.seq_low),
-            _ => (state.seq_high.max(cursor.seq), Link::Unknown, 0),
-        };
-        cursor.skip_to(seq, link, known_high);
-        Error::Corrupt(damage)
-    }
-
-    #[inline(always)]
-    fn attempt<B: Buffer>(&self, cursor: &mut Cursor, select: Select, buffer: &mut B) -> Result<Attempt, Error> {
-        let target = match self.target(cursor, select) {
-            Ok(Some(target)) => target,
-            Ok(None) => return Ok(Attempt::Nothing),
-            Err(damage) => return Ok(Attempt::Again(damage)),
-        };
-        let mem = self.mem();
-        let bad = |field| Ok(Attempt::Again(Corruption::Frame { seq: target.seq, offset: target.off, field }));
-        // The mapping's size, not the arena's: what counts here is to stay inside.
-        let size = mem.size();
-        if !offset_is_sound(target.off, size) {
-            return bad("the offset itself");
-        }
-        let [seq, off, _, _, data_size] = mem.load_words(frame::seq(target.off));
-        if seq != target.seq {
-            return bad("seq");
-        }
-        if off != target.off {
-            return bad("off");
-        }
-        let data = target.off + FRAME_HEADER;
-        let Some(len) = usize::try_from(data_size).ok().filter(|_| data_size <= size - data) else {
-            return bad("data_size");
-        };
-        let room = buffer.room(len);
-        let fits = room.is_some();
-        if let Some(room) = room {
-            mem.read(data, room);
-        }
-        // Orders the copy before the check: if the copy saw a byte of a later frame, the check sees that the frame is
-        // gone, because writers commit an eviction, then fence, before they overwrite.
-        mem.fence(Acquire);
-        let evicted = State::validate_low(mem) > target.live_from;
-        // Older 0.3 cores (the Python package) overwrite frames that they have not evicted, in rare size patterns. They
-        // fill the arena upwards and write each frame's header first, so a frame whose data they have begun to
-        // overwrite has lost its header before.
-        let [seq_now, off_now, _, _, size_now] = mem.load_words(frame::seq(target.off));
-        let overwritten = (seq_now, off_now, size_now) != (target.seq, target.off, data_size);
-        if evicted || overwritten {
-            return bad("overwritten while it was read");
-        }
-        if !fits {
-            return Err(Error::BufferTooSmall { size: data_size });
-        }
-        let missed = (target.seq - cursor.seq - 1).saturating_add(cursor.skipped);
-        cursor.passed(target.seq, target.off, target.known_high);
-        Ok(Attempt::Done(Received { seq: target.seq, offset: data, len, missed }))
-    }
-
-    /// Finds the frame to read; `None` if there is none yet, an error if a writer is in the way.
-    #[inline(always)]
-    fn target(&self, cursor: &mut Cursor, select: Select) -> Result<Option<Target>, Corruption> {
-        let mem = self.mem();
-        let Some(want) = cursor.seq.checked_add(1) else { return Ok(None) };
-        if select == Select::Next && want <= cursor.known_high {
-            // Known to be committed: no look at the state before the copy, only behind it.
-            match cursor.link {
-                Link::After(off) => return self.follow(off, want, cursor.known_high).map(Some),
-                Link::At(off) => {
-                    return Ok(Some(Target { seq: want, off, live_from: want, known_high: cursor.known_high }));
-                }
-                Link::Unknown => {}
-            }
-        } else if !State::may_have_news(mem, cursor.seq) {
-            return Ok(None);
-        }
-        let Some(state) = State::snapshot(mem) else {
-            return Err(Corruption::State { field: "the committed page, which keeps changing", value: 0 });
-        };
-        if state.seq_high < want {
-            return Ok(None);
-        }
-        if state.is_empty() {
-            // Cleared: what was not read is lost, and a poller must not take it for news for ever.
-            cursor.skip_to(state.seq_high, Link::Unknown, 0);
-            return Ok(None);
-        }
-        let at = |seq, off| Target { seq, off, live_from: seq, known_high: state.seq_high };
-        Ok(Some(if select == Select::Newest || want == state.seq_high {
-            at(state.seq_high, state.off_tail)
-        } else if want <= state.seq_low {
-            at(state.seq_low, state.off_head)
-        } else {
-            match cursor.link {
-                Link::After(off) => return self.follow(off, want, state.seq_high).map(Some),
-                Link::At(off) => at(want, off),
-                Link::Unknown => at(state.seq_low, state.off_head),
-            }
-        }))
-    }
-
-    /// The frame `want`, by the link in its predecessor at `off`.
-    #[inline(always)]
-    fn follow(&self, off: u64, want: u64, known_high: u64) -> Result<Target, Corruption> {
-        if !offset_is_sound(off, self.mem().size()) {
-            return Err(Corruption::Frame { seq: want - 1, offset: off, field: "the offset itself" });
-        }
-        // Acquire: the header that the link leads to was stored before it.
-        let next = self.mem().load_u64(frame::next_off(off), Acquire);
-        Ok(Target { seq: want, off: next, live_from: want - 1, known_high })
     }
 }
