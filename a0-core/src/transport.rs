@@ -70,7 +70,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
             }
             held.reload();
         }
-        topic.check_header()?;
+        check_header(&topic.mem)?;
         Ok(topic)
     }
 
@@ -86,7 +86,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         if topic.is_unfinished() {
             return Err(Error::Uninitialized);
         }
-        topic.check_header()?;
+        check_header(&topic.mem)?;
         Ok(topic)
     }
 
@@ -110,27 +110,6 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         self.mem.store_u64(header::ARENA_SIZE, self.mem.size(), Relaxed);
         self.mem.store_u64(header::MAGIC_WORD, magic_word(), Relaxed);
         self.mem.store_u64(header::VERSION_WORD, version_word(), Release);
-    }
-
-    fn check_header(&self) -> Result<(), Error> {
-        let mut start = [0; 12];
-        self.mem.read(0, &mut start);
-        let [magic @ .., major, minor, _] = start;
-        if magic != MAGIC {
-            return Err(Error::Corrupt(Corruption::Magic));
-        }
-        if [major, minor] != VERSION[..2] {
-            return Err(Error::Corrupt(Corruption::Version { major, minor }));
-        }
-        let index = self.mem.load_u8(header::COMMITTED_PAGE, Acquire);
-        if index > 1 {
-            return Err(Error::Corrupt(Corruption::PageIndex { index }));
-        }
-        let (arena, size) = (self.arena_size(), self.mem.size());
-        if arena < WORKSPACE || arena > size {
-            return Err(Error::Corrupt(Corruption::ArenaSize { arena, size }));
-        }
-        Ok(())
     }
 
     /// The memory.
@@ -298,6 +277,27 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
             self.lock.requeue(&self.mem);
         }
     }
+}
+
+/// Whether the fixed part of the header is that of a 0.3 topic, and fits the memory.
+pub(crate) fn check_header<M: Mem + ?Sized>(mem: &M) -> Result<(), Corruption> {
+    let word = mem.load_u64(header::MAGIC_WORD, Relaxed).to_le_bytes();
+    let [ninth, major, minor, _, initialized, ..] = mem.load_u64(header::VERSION_WORD, Relaxed).to_le_bytes();
+    if word != MAGIC[..8] || ninth != MAGIC[8] || initialized == 0 {
+        return Err(Corruption::Magic);
+    }
+    if [major, minor] != VERSION[..2] {
+        return Err(Corruption::Version { major, minor });
+    }
+    let index = mem.load_u8(header::COMMITTED_PAGE, Acquire);
+    if index > 1 {
+        return Err(Corruption::PageIndex { index });
+    }
+    let (arena, size) = (mem.load_u64(header::ARENA_SIZE, Relaxed), mem.size());
+    if arena < WORKSPACE || arena > size {
+        return Err(Corruption::ArenaSize { arena, size });
+    }
+    Ok(())
 }
 
 /// The first eight bytes of a 0.3 file.

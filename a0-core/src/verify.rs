@@ -6,11 +6,11 @@ use thiserror::Error;
 
 use crate::error::{Corruption, Error};
 use crate::frame::FrameHeader;
-use crate::layout::{MAGIC, VERSION, WORKSPACE, header, page};
+use crate::layout::{WORKSPACE, header, page};
 use crate::lock::Lock;
 use crate::mem::Mem;
 use crate::state::State;
-use crate::transport::Transport;
+use crate::transport::{Transport, check_header};
 
 /// Looks at both pages, all of which must show the same difference before it is believed: a writer that is just
 /// unlocking explains a few of them.
@@ -125,7 +125,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     /// As [`Transport::state`].
     pub fn verify(&self, report: impl FnMut(Problem)) -> Result<Verified, Error> {
         let mut walk = Walk { mem: self.mem(), limit: self.limit(), report, problems: 0 };
-        if let Err(damage) = walk.header() {
+        if let Err(damage) = check_header(walk.mem) {
             // Without a header nothing else has a meaning.
             walk.found(Problem::Corrupt(damage));
             return Ok(Verified { state: State::FRESH, frames: 0, overwritten: 0, problems: walk.problems });
@@ -157,26 +157,6 @@ impl<M: Mem, R: FnMut(Problem)> Walk<'_, M, R> {
     fn found(&mut self, problem: Problem) {
         self.problems += 1;
         (self.report)(problem);
-    }
-
-    fn header(&self) -> Result<(), Corruption> {
-        let word = self.mem.load_u64(header::MAGIC_WORD, Relaxed).to_le_bytes();
-        let [ninth, major, minor, _, initialized, ..] = self.mem.load_u64(header::VERSION_WORD, Relaxed).to_le_bytes();
-        if word != MAGIC[..8] || ninth != MAGIC[8] || initialized == 0 {
-            return Err(Corruption::Magic);
-        }
-        if [major, minor] != VERSION[..2] {
-            return Err(Corruption::Version { major, minor });
-        }
-        let index = self.mem.load_u8(header::COMMITTED_PAGE, Relaxed);
-        if index > 1 {
-            return Err(Corruption::PageIndex { index });
-        }
-        let (arena, size) = (self.mem.load_u64(header::ARENA_SIZE, Relaxed), self.mem.size());
-        if arena < WORKSPACE || arena > size {
-            return Err(Corruption::ArenaSize { arena, size });
-        }
-        Ok(())
     }
 
     /// Both pages are equal whenever nobody holds the lock.

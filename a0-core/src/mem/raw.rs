@@ -224,10 +224,10 @@ impl<O> Mem for RawMem<O> {
     #[inline(always)]
     fn fetch_add_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
         let word = self.word32(field, self.writable());
-        let mut old = word.load(Ordering::Relaxed);
         if cfg!(target_endian = "little") {
             return word.fetch_add(value, order);
         }
+        let mut old = word.load(Ordering::Relaxed);
         loop {
             let new = u32::from_le(old).wrapping_add(value).to_le();
             match word.compare_exchange_weak(old, new, order, Ordering::Relaxed) {
