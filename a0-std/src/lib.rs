@@ -19,6 +19,7 @@
 //!
 //! * [`Publisher`], [`Subscriber`] (owns a thread), [`SubscriberSync`], and [`SubscriberZeroCopy`],
 //!   [`SubscriberSyncZeroCopy`] that read in place under the lock.
+//! * [`RpcServer`], [`RpcClient`]: requests and replies; [`PrpcServer`], [`PrpcClient`]: requests with many replies.
 //! * [`Writer`], [`Reader`], [`ReaderSync`], …: the same over any [`File`].
 //! * [`Packet`], [`PacketView`]: what is sent: an id, headers, a payload.
 //! * [`Init`], [`Iter`]: where a reader starts and how it goes on.
@@ -26,12 +27,16 @@
 
 pub mod env;
 mod error;
+mod exchange;
 mod file;
 mod id;
 mod message;
 mod packet;
+mod packet_buf;
+mod prpc;
 mod pubsub;
 mod reader;
+mod rpc;
 mod topic;
 mod writer;
 
@@ -39,14 +44,20 @@ pub use a0_core::packet::keys;
 pub use a0_core::{Id, State, TimeMono, TimeWall};
 pub use a0_linux::{FileOptions, Mode};
 pub use error::{Error, Result};
+pub use exchange::server::{ServerOptions, ServerStart};
 pub use file::File;
 pub use id::random_id;
 pub use message::Message;
 pub use packet::{Packet, PacketView};
+pub use packet_buf::PacketBuf;
+pub use prpc::client::{Progress, Progresses, PrpcClient};
+pub use prpc::server::{Connection, PrpcServer};
 pub use pubsub::{Publisher, Subscriber, SubscriberSync, SubscriberSyncZeroCopy, SubscriberZeroCopy};
 pub use reader::sync::{ReaderSync, ReaderSyncZeroCopy};
 pub use reader::threaded::{Reader, ReaderZeroCopy};
 pub use reader::{Init, Interrupter, Iter, ReaderOptions};
+pub use rpc::client::RpcClient;
+pub use rpc::server::{Request, RpcServer};
 pub use topic::Protocol;
 pub use writer::{Published, Writer};
 

@@ -3,6 +3,7 @@
 pub(crate) mod feed;
 pub(crate) mod sync;
 pub(crate) mod threaded;
+pub(crate) mod worker;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
