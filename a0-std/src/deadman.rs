@@ -245,7 +245,7 @@ impl Deadman {
     pub fn wait_taken(&self, timeout: impl Into<Option<Duration>>) -> Result<u64> {
         let mut before = None;
         let mut seen = self.shared.wait(&Wait::new(timeout), Until::Taken, |seen| {
-            if !seen.taken {
+            if seen.owner.is_none() {
                 before = Some(seen.token);
             }
             seen.taken
