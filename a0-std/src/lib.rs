@@ -19,11 +19,13 @@
 //!
 //! * [`Publisher`], [`Subscriber`] (owns a thread), [`SubscriberSync`], and [`SubscriberZeroCopy`],
 //!   [`SubscriberSyncZeroCopy`] that read in place under the lock.
+//! * [`Cfg`], [`CfgVar`], [`CfgWatcher`]: configuration, changed by several programs at once.
 //! * [`Writer`], [`Reader`], [`ReaderSync`], …: the same over any [`File`].
 //! * [`Packet`], [`PacketView`]: what is sent: an id, headers, a payload.
 //! * [`Init`], [`Iter`]: where a reader starts and how it goes on.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod cfg;
 pub mod env;
 mod error;
 mod file;
@@ -38,6 +40,7 @@ mod writer;
 pub use a0_core::packet::keys;
 pub use a0_core::{Id, State, TimeMono, TimeWall};
 pub use a0_linux::{FileOptions, Mode};
+pub use cfg::{Cfg, CfgError, CfgVar, CfgWatcher};
 pub use error::{Error, Result};
 pub use file::File;
 pub use id::random_id;
