@@ -20,6 +20,8 @@
 //! * [`Publisher`], [`Subscriber`] (owns a thread), [`SubscriberSync`], and [`SubscriberZeroCopy`],
 //!   [`SubscriberSyncZeroCopy`] that read in place under the lock.
 //! * [`Cfg`], [`CfgVar`], [`CfgWatcher`]: configuration, changed by several programs at once.
+//! * [`Logger`], [`LogListener`], [`LogListenerSync`]: log messages with a level. With the feature `tracing` there is
+//!   `TracingLayer`, with the feature `log` there is `LogBackend`, for programs that use those crates.
 //! * [`Writer`], [`Reader`], [`ReaderSync`], …: the same over any [`File`].
 //! * [`Packet`], [`PacketView`]: what is sent: an id, headers, a payload.
 //! * [`Init`], [`Iter`]: where a reader starts and how it goes on.
@@ -30,6 +32,7 @@ pub mod env;
 mod error;
 mod file;
 mod id;
+mod log;
 mod message;
 mod packet;
 mod pubsub;
@@ -37,6 +40,11 @@ mod reader;
 mod topic;
 mod writer;
 
+#[cfg(feature = "log")]
+pub use self::log::LogBackend;
+#[cfg(feature = "tracing")]
+pub use self::log::TracingLayer;
+pub use self::log::{Level, LogListener, LogListenerSync, LogMessage, Logger};
 pub use a0_core::packet::keys;
 pub use a0_core::{Id, State, TimeMono, TimeWall};
 pub use a0_linux::{FileOptions, Mode};

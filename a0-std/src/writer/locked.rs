@@ -1,10 +1,12 @@
 //! Looking at what is there, and then writing, without anybody coming in between.
 
+use std::time::Duration;
+
 use a0_core::{Clock, Encoder, State, TimeWall};
 use a0_linux::SystemClock;
 
 use crate::error::Result;
-use crate::file::SharedLocked;
+use crate::file::{LOCK_PATIENCE, SharedLocked};
 use crate::id::random_id;
 use crate::writer::{Published, Writer};
 
@@ -19,8 +21,13 @@ pub(crate) struct LockedWriter<'w> {
 impl Writer {
     /// Takes the lock.
     pub(crate) fn lock(&self) -> Result<LockedWriter<'_>> {
+        self.lock_within(LOCK_PATIENCE)
+    }
+
+    /// Takes the lock; waits for it no longer than that.
+    pub(crate) fn lock_within(&self, patience: Duration) -> Result<LockedWriter<'_>> {
         let time_wall = SystemClock.wall();
-        Ok(LockedWriter { writer: self, time_wall, locked: self.file.lock()? })
+        Ok(LockedWriter { writer: self, time_wall, locked: self.file.lock_within(patience)? })
     }
 }
 
