@@ -57,7 +57,12 @@ impl Logger {
     /// # Errors
     /// As [`Logger::new`].
     pub fn with_options(topic: &str, options: &FileOptions) -> Result<Logger> {
-        Ok(Logger { writer: Writer::new(&File::open(Protocol::Log.path(topic)?, options)?).with_standard_headers() })
+        Ok(Logger::from_file(&File::open(Protocol::Log.path(topic)?, options)?))
+    }
+
+    /// A logger that writes into any file.
+    pub fn from_file(file: &File) -> Logger {
+        Logger { writer: Writer::new(file).with_standard_headers() }
     }
 
     /// Logs that the program, or more than that, cannot go on.

@@ -104,12 +104,24 @@ impl LogListener {
         topic: &str,
         level: Level,
         options: impl Into<ReaderOptions>,
-        mut callback: impl FnMut(LogMessage<'_>) + Send + 'static,
+        callback: impl FnMut(LogMessage<'_>) + Send + 'static,
     ) -> Result<LogListener> {
         let options = options.into();
+        LogListener::from_file(&open(topic, &options)?, level, options, callback)
+    }
+
+    /// Listens to the log messages in any file.
+    ///
+    /// # Errors
+    /// [`Error::Topic`](crate::Error::Topic), [`Error::Thread`](crate::Error::Thread).
+    pub fn from_file(
+        file: &File,
+        level: Level,
+        options: impl Into<ReaderOptions>,
+        mut callback: impl FnMut(LogMessage<'_>) + Send + 'static,
+    ) -> Result<LogListener> {
         let mut filter = Filter::new(level);
-        let file = open(topic, &options)?;
-        let reader = Reader::new(&file, options, move |message| {
+        let reader = Reader::new(file, options, move |message| {
             if let Some(level) = filter.admits(&message) {
                 callback(filter.hand_out(message, level));
             }
@@ -158,7 +170,15 @@ impl LogListenerSync {
     /// As [`LogListener::new`].
     pub fn new(topic: &str, level: Level, options: impl Into<ReaderOptions>) -> Result<LogListenerSync> {
         let options = options.into();
-        Ok(LogListenerSync { feed: Feed::new(&open(topic, &options)?, &options)?, filter: Filter::new(level) })
+        LogListenerSync::from_file(&open(topic, &options)?, level, options)
+    }
+
+    /// Listens to the log messages in any file.
+    ///
+    /// # Errors
+    /// [`Error::Topic`](crate::Error::Topic).
+    pub fn from_file(file: &File, level: Level, options: impl Into<ReaderOptions>) -> Result<LogListenerSync> {
+        Ok(LogListenerSync { feed: Feed::new(file, &options.into())?, filter: Filter::new(level) })
     }
 
     /// The next message, or `None` if there is none yet. Takes no lock.
