@@ -1,6 +1,7 @@
 //! Configuration: the newest message of a topic, changed in parts by several programs at once.
 
 mod error;
+mod parse;
 mod patch;
 mod var;
 mod watcher;
@@ -131,8 +132,9 @@ impl Cfg {
     ///
     /// * It refuses what the JSON standard does not know: comments, commas behind the last member, `NaN`, `Infinity`;
     ///   and values nested deeper than 127 levels.
-    /// * It writes `/` and characters outside ASCII as they are; 0.3 writes `\/` and `\uXXXX`. Large
-    ///   floating-point numbers are written as `1e+21`, and not as `1.e21`, which others refuse.
+    /// * It writes `/` and characters outside ASCII as they are; 0.3 writes `\/` and `\uXXXX`. Very
+    ///   large and very small numbers are written as `1e+21`, `1e-7`, and not as `1.e21`, `1.e-7`, which others refuse
+    ///   (here they are understood).
     /// * Of several members with the same name, the last one counts and is kept.
     ///
     /// The configuration is parsed and changed before the topic is locked. Only if somebody else writes meanwhile, it
@@ -185,7 +187,7 @@ impl Cfg {
     /// ```
     pub fn read_as<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         newest(self.file(), |file, message| {
-            serde_json::from_slice(message.payload()).map_err(|source| {
+            parse::parse(message.payload()).map_err(|source| {
                 let error = match source.is_data() {
                     true => CfgError::WrongType { pointer: String::new(), source },
                     false => CfgError::ConfigNotJson(source),

@@ -6,12 +6,13 @@
 use serde_json::{Map, Value};
 
 use crate::cfg::CfgError;
+use crate::cfg::parse::parse;
 
 /// What a patch makes of a configuration, both as text.
 pub(super) fn merged(original: &[u8], patch: &[u8]) -> Result<Vec<u8>, CfgError> {
     // The parser refuses deep nesting, which bounds every recursion over the values, too.
-    let original = serde_json::from_slice(original).map_err(CfgError::ConfigNotJson)?;
-    let patch = serde_json::from_slice(patch).map_err(CfgError::PatchNotJson)?;
+    let original = parse(original).map_err(CfgError::ConfigNotJson)?;
+    let patch = parse(patch).map_err(CfgError::PatchNotJson)?;
     Ok(merge(original, &patch).to_string().into_bytes())
 }
 

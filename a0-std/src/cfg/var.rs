@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::cfg::parse::parse;
 use crate::cfg::{CfgError, cfg_error, newest};
 use crate::error::Result;
 use crate::file::File;
@@ -57,7 +58,7 @@ impl<T: DeserializeOwned> CfgVar<T> {
         if !self.pointer.is_empty() && !self.pointer.starts_with('/') {
             return Err(CfgError::BadPointer { pointer: pointer() });
         }
-        let config: Value = serde_json::from_slice(config).map_err(CfgError::ConfigNotJson)?;
+        let config: Value = parse(config).map_err(CfgError::ConfigNotJson)?;
         let found = config.pointer(&self.pointer).ok_or_else(|| CfgError::Missing { pointer: pointer() })?;
         T::deserialize(found).map_err(|source| CfgError::WrongType { pointer: pointer(), source })
     }
