@@ -39,7 +39,7 @@ step_fmt() {
 
 step_clippy() {
     cargo clippy --workspace --all-targets -- -D warnings
-    cargo clippy -p a0-core --features defmt -- -D warnings
+    cargo clippy -p a0-core --features defmt,std --all-targets -- -D warnings
     cargo clippy -p a0-std --all-features --all-targets -- -D warnings
     cargo check --quiet -p a0-std --no-default-features
 }

@@ -24,6 +24,7 @@
 //!   `TracingLayer`, with the feature `log` there is `LogBackend`, for programs that use those crates.
 //! * [`Writer`], [`Reader`], [`ReaderSync`], …: the same over any [`File`].
 //! * [`Packet`], [`PacketView`]: what is sent: an id, headers, a payload.
+//! * [`TimeMono`], [`TimeWall`]: the times in headers; [`SystemClock`] tells them.
 //! * [`Init`], [`Iter`]: where a reader starts and how it goes on.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
@@ -46,8 +47,9 @@ pub use self::log::LogBackend;
 pub use self::log::TracingLayer;
 pub use self::log::{Level, LogListener, LogListenerSync, LogMessage, Logger};
 pub use a0_core::packet::keys;
-pub use a0_core::{Id, State, TimeMono, TimeWall};
-pub use a0_linux::{FileOptions, Mode};
+pub use a0_core::time::TimeError;
+pub use a0_core::{Clock, Id, State, TimeMono, TimeWall};
+pub use a0_linux::{FileOptions, Mode, SystemClock};
 pub use cfg::{Cfg, CfgError, CfgVar, CfgWatcher};
 pub use error::{Error, Result};
 pub use file::File;
