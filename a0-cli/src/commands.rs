@@ -1,9 +1,11 @@
 //! The commands, one file each.
 
+mod cfg;
 mod clear;
 mod completions;
 mod demo;
 mod echo;
+mod log;
 mod ls;
 mod publish;
 mod rm;
@@ -21,6 +23,8 @@ use crate::stop::Stop;
 pub(crate) enum Command {
     Pub(publish::Args),
     Echo(echo::Args),
+    Cfg(cfg::Args),
+    Log(log::Args),
     Ls(ls::Args),
     Stat(stat::Args),
     Verify(verify::Args),
@@ -48,6 +52,8 @@ impl Command {
         match self {
             Command::Pub(args) => args.run(stop),
             Command::Echo(args) => args.run(stop),
+            Command::Cfg(args) => args.run(stop),
+            Command::Log(args) => args.run(stop),
             Command::Ls(args) => args.run(),
             Command::Stat(args) => args.run(),
             Command::Verify(args) => args.run(),

@@ -3,9 +3,11 @@
 mod commands;
 mod console;
 mod end;
+mod follow;
 mod inspect;
 mod payload;
 mod quantity;
+mod render;
 mod stop;
 mod target;
 
@@ -38,7 +40,7 @@ Exit codes:
   0  done; also when whoever reads the output has closed it
   1  an error, said in one line that starts with 'a0: '
   2  wrong usage
-  3  timed out (echo)
+  3  timed out (echo, cfg read, cfg watch, log tail)
   130, 143  ended by SIGINT (Ctrl-C), SIGTERM
 
 Environment:

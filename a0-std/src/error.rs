@@ -7,6 +7,8 @@ use a0_core::PacketError;
 use a0_linux::FileError;
 use thiserror::Error;
 
+use crate::cfg::CfgError;
+
 /// Result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -56,16 +58,24 @@ pub enum Error {
     /// A packet that cannot be written.
     #[error("the packet cannot be sent: {0}")]
     BadPacket(#[from] PacketError),
+    /// A configuration cannot be used as asked: see the inner error.
+    #[error("{}: {source}", path.display())]
+    Cfg {
+        /// The topic's file.
+        path: PathBuf,
+        /// The reason.
+        source: CfgError,
+    },
     /// Nothing came in time.
-    #[error("{}: no message within {waited:?}", path.display())]
+    #[error("{}: nothing within {waited:?}", path.display())]
     Timeout {
         /// The topic's file.
         path: PathBuf,
         /// How long was waited.
         waited: Duration,
     },
-    /// Another thread has interrupted the reader for good.
-    #[error("{}: the reader was interrupted", path.display())]
+    /// Another thread has ended this wait, and all later ones, through an interrupter.
+    #[error("{}: interrupted", path.display())]
     Interrupted {
         /// The topic's file.
         path: PathBuf,
@@ -104,8 +114,14 @@ pub enum Error {
         /// What the server says.
         reason: String,
     },
+    /// A deadman was to be released through a handle that has not taken it.
+    #[error("{}: not released, because this handle has not taken it, or has released it before", path.display())]
+    NotOwner {
+        /// The deadman's file.
+        path: PathBuf,
+    },
     /// The operating system refused a thread.
-    #[error("{}: no thread to read it: {source}", path.display())]
+    #[error("{}: no thread for it: {source}", path.display())]
     Thread {
         /// The topic's file.
         path: PathBuf,
