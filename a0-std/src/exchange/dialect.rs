@@ -84,6 +84,11 @@ pub(crate) enum ToServer {
 }
 
 impl Dialect {
+    /// Name of the deadman that the servers of a topic hold.
+    pub(crate) fn deadman(&self, topic: &str) -> String {
+        format!("{topic}.{}", self.protocol.name())
+    }
+
     pub(crate) fn to_client<'a>(&self, packet: &PacketView<'a>) -> ToClient<'a> {
         let Some(kind) = packet.header(self.kind) else { return ToClient::Foreign };
         if kind == MISSED {
