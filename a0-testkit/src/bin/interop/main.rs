@@ -5,6 +5,7 @@
 
 mod cfg;
 mod log;
+mod rpc;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write, stdin, stdout};
@@ -94,6 +95,8 @@ enum Command {
     Cfg(cfg::Command),
     #[command(flatten)]
     Log(log::Command),
+    #[command(flatten)]
+    Rpc(rpc::Command),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -174,6 +177,7 @@ fn run(command: Command) -> Result<Value> {
         Command::Ping { to, from, count, pause } => ping(&to, &from, count, Duration::from_millis(pause)),
         Command::Cfg(command) => command.run(),
         Command::Log(command) => command.run(),
+        Command::Rpc(command) => command.run(),
     }
 }
 
