@@ -11,7 +11,7 @@ use rustix::io::{Errno, retry_on_intr};
 use error::FileError;
 use mapping::Mapping;
 
-mod create;
+pub(crate) mod create;
 mod directory;
 pub(crate) mod error;
 pub(crate) mod mapping;

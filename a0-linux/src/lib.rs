@@ -28,6 +28,7 @@ mod random;
 mod thread;
 
 pub use clock::SystemClock;
+pub use file::create::is_temporary;
 pub use file::error::FileError;
 pub use file::mapping::Mapping;
 pub use file::remove::{remove, remove_all};

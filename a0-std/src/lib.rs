@@ -32,6 +32,7 @@ mod message;
 mod packet;
 mod pubsub;
 mod reader;
+mod templates;
 mod topic;
 mod writer;
 
@@ -47,6 +48,7 @@ pub use pubsub::{Publisher, Subscriber, SubscriberSync, SubscriberSyncZeroCopy, 
 pub use reader::sync::{ReaderSync, ReaderSyncZeroCopy};
 pub use reader::threaded::{Reader, ReaderZeroCopy};
 pub use reader::{Init, Interrupter, Iter, ReaderOptions};
+pub use templates::Templates;
 pub use topic::Protocol;
 pub use writer::{Published, Writer};
 

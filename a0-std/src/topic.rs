@@ -6,7 +6,7 @@ use crate::env;
 use crate::error::{Error, Result};
 
 /// The part of a template that the topic's name replaces.
-const PLACEHOLDER: &str = "{topic}";
+pub(crate) const PLACEHOLDER: &str = "{topic}";
 
 /// What a topic is used for; each has its own files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
