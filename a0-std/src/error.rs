@@ -30,6 +30,14 @@ pub enum Error {
         /// What is wrong with its value.
         reason: &'static str,
     },
+    /// A pattern of topics or paths that cannot be used.
+    #[error("invalid pattern {}: {reason}", pattern.display())]
+    BadPattern {
+        /// The pattern.
+        pattern: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A topic's file could not be opened, created or removed.
     #[error(transparent)]
     File(#[from] FileError),
@@ -57,9 +65,9 @@ pub enum Error {
     #[error("the packet cannot be sent: {0}")]
     BadPacket(#[from] PacketError),
     /// Nothing came in time.
-    #[error("{}: no message within {waited:?}", path.display())]
+    #[error("{}: nothing new within {waited:?}", path.display())]
     Timeout {
-        /// The topic's file.
+        /// The topic's file, or the pattern of a discovery.
         path: PathBuf,
         /// How long was waited.
         waited: Duration,
@@ -67,7 +75,7 @@ pub enum Error {
     /// Another thread has interrupted the reader for good.
     #[error("{}: the reader was interrupted", path.display())]
     Interrupted {
-        /// The topic's file.
+        /// The topic's file, or the pattern of a discovery.
         path: PathBuf,
     },
     /// The operating system refused a thread.
@@ -75,6 +83,14 @@ pub enum Error {
     Thread {
         /// The topic's file.
         path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// The operating system refused what a discovery needs: a thread, or a file descriptor.
+    #[error("{}: no discovery: {source}; there may be too many threads or open files (see ulimit -a)", pattern.display())]
+    Discovery {
+        /// What was looked for.
+        pattern: PathBuf,
         /// The reason.
         source: std::io::Error,
     },

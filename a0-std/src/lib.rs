@@ -20,13 +20,16 @@
 //! * [`Publisher`], [`Subscriber`] (owns a thread), [`SubscriberSync`], and [`SubscriberZeroCopy`],
 //!   [`SubscriberSyncZeroCopy`] that read in place under the lock.
 //! * [`Writer`], [`Reader`], [`ReaderSync`], …: the same over any [`File`].
+//! * [`Discovery`] (owns a thread), [`DiscoverySync`]: which topics there are, as they come and go.
 //! * [`Packet`], [`PacketView`]: what is sent: an id, headers, a payload.
 //! * [`Init`], [`Iter`]: where a reader starts and how it goes on.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod discovery;
 pub mod env;
 mod error;
 mod file;
+mod glob;
 mod id;
 mod message;
 mod packet;
@@ -39,8 +42,10 @@ mod writer;
 pub use a0_core::packet::keys;
 pub use a0_core::{Id, State, TimeMono, TimeWall};
 pub use a0_linux::{FileOptions, Mode};
+pub use discovery::{DiscoveredTopic, Discovery, DiscoveryEvent, DiscoverySync};
 pub use error::{Error, Result};
 pub use file::File;
+pub use glob::PathGlob;
 pub use id::random_id;
 pub use message::Message;
 pub use packet::{Packet, PacketView};

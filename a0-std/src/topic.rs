@@ -96,3 +96,9 @@ impl Protocol {
         env::resolve(self.template()?.replacen(PLACEHOLDER, topic, 1))
     }
 }
+
+impl AsRef<[Protocol]> for Protocol {
+    fn as_ref(&self) -> &[Protocol] {
+        std::slice::from_ref(self)
+    }
+}
