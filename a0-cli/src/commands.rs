@@ -9,6 +9,7 @@ mod publish;
 mod rm;
 mod stat;
 mod verify;
+mod watch;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -22,6 +23,7 @@ pub(crate) enum Command {
     Pub(publish::Args),
     Echo(echo::Args),
     Ls(ls::Args),
+    Watch(watch::Args),
     Stat(stat::Args),
     Verify(verify::Args),
     Clear(clear::Args),
@@ -49,6 +51,7 @@ impl Command {
             Command::Pub(args) => args.run(stop),
             Command::Echo(args) => args.run(stop),
             Command::Ls(args) => args.run(),
+            Command::Watch(args) => args.run(stop),
             Command::Stat(args) => args.run(),
             Command::Verify(args) => args.run(),
             Command::Clear(args) => args.run(),

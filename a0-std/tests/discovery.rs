@@ -507,3 +507,23 @@ fn dropping_ends_the_thread_and_works_inside_the_callback() {
     assert_eq!(events.recv_timeout(PATIENCE).unwrap(), found(path));
     assert!(events.recv_timeout(PATIENCE).is_err(), "the thread has ended");
 }
+
+/// The tests above where the system lets nothing, or only some of the directories be watched. Needs user namespaces,
+/// which some sandboxes forbid; `without_watches` in `tree.rs` is for everywhere.
+#[test]
+fn where_few_directories_may_be_watched() {
+    let this = std::env::current_exe().unwrap();
+    for (limit, number) in [("watches", "6"), ("watches", "20"), ("instances", "0")] {
+        let script = r#"echo $1 > /proc/sys/user/max_inotify_$0 || exit 77; shift; exec "$@""#;
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "sh", "-c", script, limit, number]).arg(&this);
+        let output = command.args(["--skip", "where_few", "--skip", "deep_down", "--skip", "churn"]).output();
+        match output {
+            Ok(output) if output.status.success() => {}
+            Ok(output) if output.status.code() == Some(101) => {
+                panic!("{number} {limit}: {}", String::from_utf8_lossy(&output.stdout))
+            }
+            other => return eprintln!("not tested, because unshare does not work here: {other:?}"),
+        }
+    }
+}
