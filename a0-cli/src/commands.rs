@@ -2,6 +2,7 @@
 
 mod clear;
 mod completions;
+mod deadman;
 mod demo;
 mod echo;
 mod ls;
@@ -21,6 +22,7 @@ use crate::stop::Stop;
 pub(crate) enum Command {
     Pub(publish::Args),
     Echo(echo::Args),
+    Deadman(deadman::Args),
     Ls(ls::Args),
     Stat(stat::Args),
     Verify(verify::Args),
@@ -48,6 +50,7 @@ impl Command {
         match self {
             Command::Pub(args) => args.run(stop),
             Command::Echo(args) => args.run(stop),
+            Command::Deadman(args) => args.run(stop),
             Command::Ls(args) => args.run(),
             Command::Stat(args) => args.run(),
             Command::Verify(args) => args.run(),
