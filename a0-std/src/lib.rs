@@ -23,12 +23,14 @@
 //! * [`Logger`], [`LogListener`], [`LogListenerSync`]: log messages with a level. With the feature `tracing` there is
 //!   `TracingLayer`, with the feature `log` there is `LogBackend`, for programs that use those crates.
 //! * [`Writer`], [`Reader`], [`ReaderSync`], …: the same over any [`File`].
+//! * [`Deadman`] tells others that this program lives.
 //! * [`Packet`], [`PacketView`]: what is sent: an id, headers, a payload.
 //! * [`TimeMono`], [`TimeWall`]: the times in headers; [`SystemClock`] tells them.
 //! * [`Init`], [`Iter`]: where a reader starts and how it goes on.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod cfg;
+mod deadman;
 pub mod env;
 mod error;
 mod file;
@@ -49,8 +51,9 @@ pub use self::log::{Level, LogListener, LogListenerSync, LogMessage, Logger};
 pub use a0_core::packet::keys;
 pub use a0_core::time::TimeError;
 pub use a0_core::{Clock, Id, State, TimeMono, TimeWall};
-pub use a0_linux::{FileOptions, Mode, SystemClock};
+pub use a0_linux::{DeadmanLayout, FileOptions, Mode, SystemClock};
 pub use cfg::{Cfg, CfgError, CfgVar, CfgWatcher};
+pub use deadman::{Deadman, DeadmanInterrupter, DeadmanOptions, DeadmanState, Taken};
 pub use error::{Error, Result};
 pub use file::File;
 pub use id::random_id;
