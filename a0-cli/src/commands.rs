@@ -11,6 +11,7 @@ mod publish;
 mod rm;
 mod stat;
 mod verify;
+mod watch;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Cfg(cfg::Args),
     Log(log::Args),
     Ls(ls::Args),
+    Watch(watch::Args),
     Stat(stat::Args),
     Verify(verify::Args),
     Clear(clear::Args),
@@ -55,6 +57,7 @@ impl Command {
             Command::Cfg(args) => args.run(stop),
             Command::Log(args) => args.run(stop),
             Command::Ls(args) => args.run(),
+            Command::Watch(args) => args.run(stop),
             Command::Stat(args) => args.run(),
             Command::Verify(args) => args.run(),
             Command::Clear(args) => args.run(),

@@ -24,6 +24,7 @@
 //!   `TracingLayer`, with the feature `log` there is `LogBackend`, for programs that use those crates.
 //! * [`Writer`], [`Reader`], [`ReaderSync`], …: the same over any [`File`].
 //! * [`Deadman`] tells others that this program lives.
+//! * [`Discovery`] (owns a thread), [`DiscoverySync`]: which topics there are, as they come and go.
 //! * [`Packet`], [`PacketView`]: what is sent: an id, headers, a payload.
 //! * [`TimeMono`], [`TimeWall`]: the times in headers; [`SystemClock`] tells them.
 //! * [`Init`], [`Iter`]: where a reader starts and how it goes on.
@@ -31,15 +32,18 @@
 
 mod cfg;
 mod deadman;
+mod discovery;
 pub mod env;
 mod error;
 mod file;
+mod glob;
 mod id;
 mod log;
 mod message;
 mod packet;
 mod pubsub;
 mod reader;
+mod templates;
 mod topic;
 mod writer;
 
@@ -54,8 +58,10 @@ pub use a0_core::{Clock, Id, State, TimeMono, TimeWall};
 pub use a0_linux::{DeadmanLayout, FileOptions, Mode, SystemClock};
 pub use cfg::{Cfg, CfgError, CfgVar, CfgWatcher};
 pub use deadman::{Deadman, DeadmanInterrupter, DeadmanOptions, DeadmanState, Taken};
+pub use discovery::{DiscoveredTopic, Discovery, DiscoveryEvent, DiscoverySync};
 pub use error::{Error, Result};
 pub use file::File;
+pub use glob::PathGlob;
 pub use id::random_id;
 pub use message::Message;
 pub use packet::{Packet, PacketView};
@@ -63,6 +69,7 @@ pub use pubsub::{Publisher, Subscriber, SubscriberSync, SubscriberSyncZeroCopy, 
 pub use reader::sync::{ReaderSync, ReaderSyncZeroCopy};
 pub use reader::threaded::{Reader, ReaderZeroCopy};
 pub use reader::{Init, Interrupter, Iter, ReaderOptions};
+pub use templates::Templates;
 pub use topic::Protocol;
 pub use writer::{Published, Writer};
 

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use a0_core::State;
-use a0_std::{Protocol, env};
+use a0_linux::is_temporary;
+use a0_std::{Protocol, Templates, env};
 use clap::Parser;
 use serde_json::{Value, json};
 
@@ -40,52 +41,29 @@ struct Name {
     topic: String,
 }
 
-/// The templates in force, as full paths.
-struct Templates(Vec<(Protocol, String, String)>);
-
-impl Templates {
-    fn read() -> Outcome<Templates> {
-        let mut templates = vec![];
-        for protocol in Protocol::ALL {
-            // A deadman's file holds a lock, not messages.
-            if protocol != Protocol::Deadman {
-                let path = env::resolve(protocol.template()?)?;
-                let (before, behind) = path.to_str().and_then(|path| path.split_once("{topic}")).unwrap_or_default();
-                templates.push((protocol, before.to_owned(), behind.to_owned()));
-            }
-        }
-        // Where several match, the one that says most about the name.
-        templates.sort_by_key(|(_, before, behind)| std::cmp::Reverse(before.len() + behind.len()));
-        Ok(Templates(templates))
-    }
-
+impl Name {
     /// What a path stands for; `None` if it is nothing of ours.
-    fn name(&self, root: &Path, path: &Path) -> Option<Name> {
-        let text = path.to_string_lossy();
-        let found = self.0.iter().find_map(|(protocol, before, behind)| {
-            let topic = text.strip_prefix(before.as_str())?.strip_suffix(behind.as_str())?;
-            (!topic.is_empty()).then(|| Name { protocol: Some(*protocol), topic: topic.to_owned() })
-        });
-        let temporary =
-            path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".alephzero_mkstemp."));
-        let unknown = || {
-            let topic = path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
-            path.extension().is_some_and(|extension| extension == "a0").then_some(Name { protocol: None, topic })
-        };
-        found.or_else(unknown).filter(|_| !temporary)
+    fn of(path: &Path, root: &Path, templates: &Templates) -> Option<Name> {
+        if let Some((protocol, topic)) = templates.topic(path) {
+            // A deadman's file holds a lock, not messages.
+            return (protocol != Protocol::Deadman).then_some(Name { protocol: Some(protocol), topic });
+        }
+        let unknown = path.extension().is_some_and(|extension| extension == "a0") && !is_temporary(path);
+        let topic = || path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
+        unknown.then(|| Name { protocol: None, topic: topic() })
     }
 }
 
 impl Args {
     pub(crate) fn run(self) -> Outcome {
         let root = env::root()?;
-        let templates = Templates::read()?;
+        let templates = Templates::new(&Protocol::ALL)?;
         let mut output = output()?;
         let mut table = Table::new(&["PROTOCOL", "TOPIC", "SIZE", "USED", "MESSAGES", "SEQ"], &[2, 3, 4]);
         let (files, complete) = files_below(&root);
         let mut empty = true;
         for path in files {
-            let Some(name) = templates.name(&root, &path) else { continue };
+            let Some(name) = Name::of(&path, &root, &templates) else { continue };
             empty = false;
             let size = fs::metadata(&path).map_or(0, |metadata| metadata.len());
             let found = look(&path);
