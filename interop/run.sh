@@ -11,12 +11,12 @@ if ! "$venv/bin/python" -c 'import a0' 2>/dev/null; then
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet alephzero==0.3.17
 fi
-cargo build --release --quiet -p a0-testkit --bin interop
+cargo build --release --quiet -p a0-testkit --bins
 
 INTEROP_RUST=$(realpath "$target/release/interop")
 export INTEROP_RUST
 if [ $# -eq 0 ]; then
-    set -- headers history start pingpong together killed exchange cfg log rpc prpc
+    set -- headers history start pingpong together killed exchange cfg log discovery rpc prpc
     sh interop/syscalls.sh
 fi
 for scenario; do

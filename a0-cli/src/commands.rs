@@ -3,6 +3,7 @@
 mod cfg;
 mod clear;
 mod completions;
+mod deadman;
 mod demo;
 mod echo;
 mod log;
@@ -11,6 +12,7 @@ mod publish;
 mod rm;
 mod stat;
 mod verify;
+mod watch;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -25,7 +27,9 @@ pub(crate) enum Command {
     Echo(echo::Args),
     Cfg(cfg::Args),
     Log(log::Args),
+    Deadman(deadman::Args),
     Ls(ls::Args),
+    Watch(watch::Args),
     Stat(stat::Args),
     Verify(verify::Args),
     Clear(clear::Args),
@@ -54,7 +58,9 @@ impl Command {
             Command::Echo(args) => args.run(stop),
             Command::Cfg(args) => args.run(stop),
             Command::Log(args) => args.run(stop),
+            Command::Deadman(args) => args.run(stop),
             Command::Ls(args) => args.run(),
+            Command::Watch(args) => args.run(stop),
             Command::Stat(args) => args.run(),
             Command::Verify(args) => args.run(),
             Command::Clear(args) => args.run(),

@@ -192,6 +192,22 @@ fn log_lines_for_programs() {
 }
 
 #[test]
+fn colours_on_a_terminal_only() {
+    let root = Root::new();
+    root.ok("log write robot warn careful");
+    for (no_color, expected) in [("", "\x1b[33mWARN   \x1b[m careful"), ("1", "Z WARN    careful")] {
+        let terminal = nix::pty::openpty(None, None).unwrap();
+        let mut command = root.command("log tail robot --init oldest -n1");
+        let status = command.stdout(terminal.slave).env("NO_COLOR", no_color).status().unwrap();
+        assert!(status.success());
+        let mut line = String::new();
+        BufReader::new(std::fs::File::from(terminal.master)).read_line(&mut line).unwrap();
+        assert!(line.trim_end().ends_with(expected), "{line:?}");
+        assert_eq!(line.contains('\x1b'), no_color.is_empty(), "{line:?}");
+    }
+}
+
+#[test]
 fn damaged_messages_are_reported_and_passed_over() {
     let root = Root::new();
     root.ok("log write robot info first");

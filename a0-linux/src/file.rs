@@ -11,7 +11,7 @@ use error::FileError;
 use kind::Kind;
 use mapping::Mapping;
 
-mod create;
+pub(crate) mod create;
 mod directory;
 pub(crate) mod error;
 pub(crate) mod kind;

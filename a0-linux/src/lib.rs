@@ -34,6 +34,7 @@ mod thread;
 pub use clock::SystemClock;
 pub use deadman::hold::DeadmanHold;
 pub use deadman::{DeadmanFile, DeadmanLayout, DeadmanSight, Until};
+pub use file::create::is_temporary;
 pub use file::error::FileError;
 pub use file::mapping::Mapping;
 pub use file::remove::{remove, remove_all};

@@ -32,6 +32,14 @@ pub enum Error {
         /// What is wrong with its value.
         reason: &'static str,
     },
+    /// A pattern of topics or paths that cannot be used.
+    #[error("invalid pattern {}: {reason}", pattern.display())]
+    BadPattern {
+        /// The pattern.
+        pattern: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A topic's file could not be opened, created or removed.
     #[error(transparent)]
     File(#[from] FileError),
@@ -67,9 +75,9 @@ pub enum Error {
         source: CfgError,
     },
     /// Nothing came in time.
-    #[error("{}: nothing within {waited:?}", path.display())]
+    #[error("{}: nothing new within {waited:?}", path.display())]
     Timeout {
-        /// The topic's file.
+        /// The topic's file, or the pattern of a discovery.
         path: PathBuf,
         /// How long was waited.
         waited: Duration,
@@ -77,7 +85,7 @@ pub enum Error {
     /// Another thread has ended this wait, and all later ones, through an interrupter.
     #[error("{}: interrupted", path.display())]
     Interrupted {
-        /// The topic's file.
+        /// The topic's file, or the pattern of a discovery.
         path: PathBuf,
     },
     /// The server that was there when the call was sent is gone; whether it has acted on the call is unknown.
@@ -125,6 +133,14 @@ pub enum Error {
     Thread {
         /// The topic's file.
         path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// The operating system refused what a discovery needs: a thread, or a file descriptor.
+    #[error("{}: no discovery: {source}; there may be too many threads or open files (see ulimit -a)", pattern.display())]
+    Discovery {
+        /// What was looked for.
+        pattern: PathBuf,
         /// The reason.
         source: std::io::Error,
     },

@@ -25,6 +25,7 @@
 //!   `TracingLayer`, with the feature `log` there is `LogBackend`, for programs that use those crates.
 //! * [`Writer`], [`Reader`], [`ReaderSync`], …: the same over any [`File`].
 //! * [`Deadman`] tells others that this program lives.
+//! * [`Discovery`] (owns a thread), [`DiscoverySync`]: which topics there are, as they come and go.
 //! * [`Packet`], [`PacketView`]: what is sent: an id, headers, a payload.
 //! * [`TimeMono`], [`TimeWall`]: the times in headers; [`SystemClock`] tells them.
 //! * [`Init`], [`Iter`]: where a reader starts and how it goes on.
@@ -32,10 +33,12 @@
 
 mod cfg;
 mod deadman;
+mod discovery;
 pub mod env;
 mod error;
 mod exchange;
 mod file;
+mod glob;
 mod id;
 mod log;
 mod message;
@@ -45,6 +48,7 @@ mod prpc;
 mod pubsub;
 mod reader;
 mod rpc;
+mod templates;
 mod topic;
 mod writer;
 
@@ -59,9 +63,11 @@ pub use a0_core::{Clock, Id, State, TimeMono, TimeWall};
 pub use a0_linux::{DeadmanLayout, FileOptions, Mode, SystemClock};
 pub use cfg::{Cfg, CfgError, CfgVar, CfgWatcher};
 pub use deadman::{Deadman, DeadmanInterrupter, DeadmanOptions, DeadmanState, Taken};
+pub use discovery::{DiscoveredTopic, Discovery, DiscoveryEvent, DiscoverySync};
 pub use error::{Error, Result};
 pub use exchange::server::{ServerOptions, ServerStart};
 pub use file::File;
+pub use glob::PathGlob;
 pub use id::random_id;
 pub use message::Message;
 pub use packet::{Packet, PacketView};
@@ -74,6 +80,7 @@ pub use reader::threaded::{Reader, ReaderZeroCopy};
 pub use reader::{Init, Interrupter, Iter, ReaderOptions};
 pub use rpc::client::RpcClient;
 pub use rpc::server::{Request, RpcServer};
+pub use templates::Templates;
 pub use topic::Protocol;
 pub use writer::{Published, Writer};
 

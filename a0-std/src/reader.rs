@@ -5,6 +5,7 @@ pub(crate) mod sync;
 pub(crate) mod threaded;
 pub(crate) mod worker;
 
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -73,8 +74,17 @@ impl From<(Init, Iter)> for ReaderOptions {
 /// Ends a blocked read from another thread, for good: every later blocking read ends at once, too.
 #[derive(Clone, Debug)]
 pub struct Interrupter {
-    file: File,
+    sleeper: Sleeper,
     stop: Arc<Stop>,
+}
+
+/// Where whoever is to be woken sleeps.
+#[derive(Clone, Debug)]
+enum Sleeper {
+    /// On a topic.
+    Topic(File),
+    /// On file descriptors, one of which is this event.
+    Event(Arc<OwnedFd>),
 }
 
 #[derive(Debug, Default)]
@@ -87,14 +97,25 @@ struct Stop {
 
 impl Interrupter {
     fn new(file: &File) -> Interrupter {
-        Interrupter { file: file.clone(), stop: Arc::default() }
+        Interrupter { sleeper: Sleeper::Topic(file.clone()), stop: Arc::default() }
+    }
+
+    /// For whoever waits until this event becomes readable.
+    pub(crate) fn of_event(event: &Arc<OwnedFd>) -> Interrupter {
+        Interrupter { sleeper: Sleeper::Event(Arc::clone(event)), stop: Arc::default() }
     }
 
     /// Ends the reader's blocked read, now or as soon as it begins one.
     pub fn interrupt(&self) {
         // The flag first: whoever is about to sleep either finds it or is woken.
         self.stop.stopped.store(true, Ordering::SeqCst);
-        self.file.transport().wake_all();
+        match &self.sleeper {
+            Sleeper::Topic(file) => file.transport().wake_all(),
+            Sleeper::Event(event) => {
+                // Never read, so it stays readable for good; it fails if it has been written to 2^64 times.
+                let _ = rustix::io::write(event, &1_u64.to_ne_bytes());
+            }
+        }
         drop(self.stop.guard.lock().unwrap_or_else(PoisonError::into_inner));
         self.stop.changed.notify_all();
     }

@@ -6,7 +6,7 @@ use crate::env;
 use crate::error::{Error, Result};
 
 /// The part of a template that the topic's name replaces.
-const PLACEHOLDER: &str = "{topic}";
+pub(crate) const PLACEHOLDER: &str = "{topic}";
 
 /// What a topic is used for; each has its own files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -94,5 +94,11 @@ impl Protocol {
             return bad("it contains a NUL character");
         }
         env::resolve(self.template()?.replacen(PLACEHOLDER, topic, 1))
+    }
+}
+
+impl AsRef<[Protocol]> for Protocol {
+    fn as_ref(&self) -> &[Protocol] {
+        std::slice::from_ref(self)
     }
 }

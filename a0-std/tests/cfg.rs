@@ -521,6 +521,17 @@ fn killed_while_patching() {
 }
 
 #[test]
+fn handles_can_move_to_and_be_shared_with_other_threads() {
+    fn check<T: Send + Sync>() {}
+    check::<Cfg>();
+    check::<CfgVar<String>>();
+    check::<a0_std::CfgWatcher>();
+    check::<a0_std::Logger>();
+    check::<a0_std::LogListener>();
+    check::<a0_std::LogListenerSync>();
+}
+
+#[test]
 fn the_file_is_that_of_0_3() {
     let name = topic();
     let cfg = Cfg::new(&name).unwrap();

@@ -394,7 +394,8 @@ fn whoever_takes_or_releases_it_wakes_all() {
     let deadman = Deadman::new(&topic()).unwrap();
     let bytes = Bytes::map(deadman.path());
     let word = bytes.word(16);
-    for change in [|deadman: &Deadman| drop(deadman.take(None).unwrap()), |deadman| deadman.release().unwrap()] {
+    let take: fn(&Deadman) = |deadman| assert_eq!(deadman.try_take().unwrap(), Some(clean(1)));
+    for change in [take, |deadman| deadman.release().unwrap()] {
         let before = word.fetch_or(0x8000_0000, Ordering::SeqCst) | 0x8000_0000;
         thread::scope(|scope| {
             let waiters = [(); 3].map(|()| scope.spawn(|| sleep_on(word, before)));

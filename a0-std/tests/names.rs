@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use a0_std::{Error, Protocol, Publisher, env};
+use a0_std::{Error, Protocol, Publisher, Templates, env};
 
 fn set(variable: &str, value: Option<&str>) {
     match value {
@@ -28,6 +28,16 @@ fn names_and_variables() {
         assert_eq!(protocol.path("x").unwrap(), Path::new(&expected));
     }
 
+    let topic = |path| Templates::new(&Protocol::ALL).unwrap().topic(path);
+    let is = |protocol, topic: &str| Some((protocol, topic.to_owned()));
+    assert_eq!(topic("/dev/shm/alephzero/cam/front.pubsub.a0"), is(Protocol::PubSub, "cam/front"));
+    assert_eq!(topic("/dev/shm/alephzero/x.prpc.a0"), is(Protocol::Prpc, "x"));
+    assert_eq!(topic("/dev/shm/alephzero/api.deadman"), is(Protocol::Deadman, "api"));
+    for stranger in ["x.pubsub.a0", "/x.pubsub.a0", "/dev/shm/alephzero/.pubsub.a0", "/dev/shm/alephzero/x.a0"] {
+        assert_eq!(topic(stranger), None);
+    }
+    assert_eq!(topic("/dev/shm/alephzero/a/.alephzero_mkstemp.x.pubsub.a0"), None);
+
     for (topic, reason) in [("", "empty"), ("/abs", "starts with '/'"), ("a\0b", "NUL")] {
         let error = Publisher::new(topic).unwrap_err();
         assert!(matches!(error, Error::BadTopic { .. }));
@@ -38,6 +48,13 @@ fn names_and_variables() {
     assert_eq!(path("bbb"), Path::new("/dev/shm/alephzero/aaabbbccc"));
     set("A0_TOPIC_TMPL_PUBSUB", Some("/abs/{topic}/{topic}"));
     assert_eq!(path("b"), Path::new("/abs/b/{topic}"));
+    assert_eq!(topic("/abs/b/{topic}"), is(Protocol::PubSub, "b"));
+    // Two templates match; the longer one says more. A name that no publisher may use is no topic.
+    set("A0_TOPIC_TMPL_PUBSUB", Some("{topic}.a0"));
+    assert_eq!(topic("/dev/shm/alephzero/x.rpc.a0"), is(Protocol::Rpc, "x"));
+    assert_eq!(topic("/dev/shm/alephzero/x.a0"), is(Protocol::PubSub, "x"));
+    set("A0_TOPIC_TMPL_PUBSUB", Some("/abs{topic}"));
+    assert_eq!(topic("/abs/x"), None);
     for bad in ["", "no placeholder"] {
         set("A0_TOPIC_TMPL_PUBSUB", Some(bad));
         let error = Publisher::new("x").unwrap_err().to_string();

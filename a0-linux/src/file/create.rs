@@ -19,6 +19,11 @@ use crate::file::{FileOptions, TopicFile, open_existing};
 /// What names of unfinished files start with, the same as in 0.3: programs that look for topics skip them.
 const PREFIX: &str = ".alephzero_mkstemp.";
 
+/// Whether a file has the name of one that is still being made, by this library or by 0.3. Such files are no topics.
+pub fn is_temporary(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_bytes().starts_with(PREFIX.as_bytes()))
+}
+
 /// Space is reserved in pieces of this many bytes. A signal makes the kernel give up on a piece, and a program that gets
 /// signals all the time would never reserve a large file in one go.
 const PIECE: u64 = 64 << 20;
