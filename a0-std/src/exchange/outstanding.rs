@@ -83,7 +83,7 @@ impl Outstanding {
             // Before the request: what came while nothing was waited for is nobody's loss.
             table.resume = Some(Cursor::behind_newest(&self.shared.file().state()?));
         }
-        let seq = self.shared.dialect.write_open(&self.shared.writer, id, headers, payload)?.seq;
+        let seq = self.shared.dialect.write_open(&self.shared.writer, id, headers, payload)?.seq();
         table.soonest = table.soonest.into_iter().chain(deadline).min();
         table.calls.insert(id, Call { seq, sent, deadline, noted, callback: Some(callback) });
         if table.parked {
