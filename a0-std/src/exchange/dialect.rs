@@ -103,9 +103,11 @@ impl Dialect {
         if kind == CANCEL {
             return ToClient::Cancelled { call };
         }
-        match packet.header(self.error) {
-            Some(reason) if last => ToClient::Failed { call, reason },
-            _ => ToClient::Answer { call, last },
+        // What says that there is no answer has no payload, so most answers need not be searched for it.
+        let may_fail = last && packet.payload().is_empty();
+        match may_fail.then(|| packet.header(self.error)).flatten() {
+            Some(reason) => ToClient::Failed { call, reason },
+            None => ToClient::Answer { call, last },
         }
     }
 
