@@ -3,6 +3,7 @@
 mod cfg;
 mod clear;
 mod completions;
+mod deadman;
 mod demo;
 mod echo;
 mod log;
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Echo(echo::Args),
     Cfg(cfg::Args),
     Log(log::Args),
+    Deadman(deadman::Args),
     Ls(ls::Args),
     Watch(watch::Args),
     Stat(stat::Args),
@@ -56,6 +58,7 @@ impl Command {
             Command::Echo(args) => args.run(stop),
             Command::Cfg(args) => args.run(stop),
             Command::Log(args) => args.run(stop),
+            Command::Deadman(args) => args.run(stop),
             Command::Ls(args) => args.run(),
             Command::Watch(args) => args.run(stop),
             Command::Stat(args) => args.run(),
