@@ -15,6 +15,7 @@ import zlib
 import a0
 
 import peer_cfg
+import peer_deadman
 import peer_log
 
 LARGEST = 100 << 10
@@ -242,6 +243,7 @@ def main():
     sub.add_argument("--pause", type=int, default=0)
 
     peer_cfg.add(command)
+    peer_deadman.add(command)
     peer_log.add(command)
 
     args = parser.parse_args()

@@ -4,6 +4,7 @@
 //! ends with a report in one line of JSON.
 
 mod cfg;
+mod deadman;
 mod log;
 
 use std::collections::BTreeMap;
@@ -93,6 +94,8 @@ enum Command {
     #[command(flatten)]
     Cfg(cfg::Command),
     #[command(flatten)]
+    Deadman(deadman::Command),
+    #[command(flatten)]
     Log(log::Command),
 }
 
@@ -173,6 +176,7 @@ fn run(command: Command) -> Result<Value> {
         }
         Command::Ping { to, from, count, pause } => ping(&to, &from, count, Duration::from_millis(pause)),
         Command::Cfg(command) => command.run(),
+        Command::Deadman(command) => command.run(),
         Command::Log(command) => command.run(),
     }
 }
