@@ -4,16 +4,17 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use a0_core::RawMem;
-use a0_core::layout::WORKSPACE;
 use rustix::fs::{FileType, Mode as Permissions, OFlags, Stat, fstat};
 use rustix::io::{Errno, retry_on_intr};
 
 use error::FileError;
+use kind::Kind;
 use mapping::Mapping;
 
 pub(crate) mod create;
 mod directory;
 pub(crate) mod error;
+pub(crate) mod kind;
 pub(crate) mod mapping;
 pub(crate) mod remove;
 
@@ -127,14 +128,23 @@ impl TopicFile {
     /// # Errors
     /// Every [`FileError`]. If creating failed, nothing is left behind but directories.
     pub fn open(path: &Path, options: &FileOptions) -> Result<(TopicFile, RawMem<Mapping>), FileError> {
+        TopicFile::open_as(Kind::Topic, path, options)
+    }
+
+    /// The same for a file of this kind.
+    pub(crate) fn open_as(
+        kind: Kind,
+        path: &Path,
+        options: &FileOptions,
+    ) -> Result<(TopicFile, RawMem<Mapping>), FileError> {
         for _ in 0..ATTEMPTS {
-            if let Some(existing) = open_existing(path, options.access)? {
+            if let Some(existing) = open_existing(kind, path, options.access)? {
                 return Ok(existing);
             }
             if options.access == Mode::ReadOnly || !options.create {
                 return Err(FileError::NotFound { path: path.into() });
             }
-            if let Some(created) = create::create(path, options)? {
+            if let Some(created) = create::create(kind, path, options)? {
                 return Ok(created);
             }
         }
@@ -146,7 +156,7 @@ impl TopicFile {
         &self.path
     }
 
-    /// Bytes of the file when it was opened, which are the bytes mapped.
+    /// Bytes of the file when it was opened.
     pub fn size(&self) -> u64 {
         self.size
     }
@@ -179,14 +189,18 @@ impl TopicFile {
     }
 
     /// Checks and maps an open file.
-    fn map(fd: OwnedFd, path: &Path, access: Mode, created: bool) -> Result<(Self, RawMem<Mapping>), FileError> {
+    fn map(
+        kind: Kind,
+        fd: OwnedFd,
+        path: &Path,
+        access: Mode,
+        created: bool,
+    ) -> Result<(Self, RawMem<Mapping>), FileError> {
         let stat = fstat(&fd).map_err(|errno| FileError::os(path, "look at", errno))?;
         check_type(path, &stat)?;
         let size = u64::try_from(stat.st_size).unwrap_or(0);
-        if size < WORKSPACE {
-            return Err(FileError::TooSmall { path: path.into(), size });
-        }
-        let mem = Mapping::new(&fd, size, access != Mode::ReadOnly)
+        kind.check_size(path, size)?;
+        let mem = Mapping::new(&fd, kind.mapped(size), access != Mode::ReadOnly)
             .and_then(Mapping::into_mem)
             .map_err(|error| FileError::map(path, size, error))?;
         let identity = (stat.st_dev, stat.st_ino);
@@ -201,12 +215,12 @@ impl AsFd for TopicFile {
 }
 
 /// The file that is there; `None` if there is none.
-fn open_existing(path: &Path, access: Mode) -> Result<Option<(TopicFile, RawMem<Mapping>)>, FileError> {
+fn open_existing(kind: Kind, path: &Path, access: Mode) -> Result<Option<(TopicFile, RawMem<Mapping>)>, FileError> {
     let flags = if access == Mode::ReadOnly { OFlags::RDONLY } else { OFlags::RDWR };
     // NONBLOCK: without it, opening a FIFO waits for somebody at its other end. Regular files don't care.
     let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     match retry_on_intr(|| rustix::fs::open(path, flags, Permissions::empty())) {
-        Ok(fd) => TopicFile::map(fd, path, access, false).map(Some),
+        Ok(fd) => TopicFile::map(kind, fd, path, access, false).map(Some),
         Err(Errno::NOENT) => Ok(None),
         Err(Errno::NOTDIR) => Err(directory::obstacle(path)),
         Err(Errno::ISDIR) => Err(FileError::NotAFile { path: path.into(), what: "a directory" }),

@@ -4,6 +4,7 @@
 //! * [`RobustLock`] is the topic lock. It survives the death of its holder at any instruction, is shared with 0.3
 //!   programs, and costs no system call when nobody else wants it. [`AccessLock`] is that, or no lock at all, as a file
 //!   was opened.
+//! * [`DeadmanFile`] is what says whether a thread still lives.
 //! * [`SystemClock`], [`thread_id`] and [`random_seed`] are the rest.
 //!
 //! ```
@@ -22,12 +23,17 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod clock;
+mod deadman;
 mod file;
+mod futex;
 mod lock;
+mod pi;
 mod random;
 mod thread;
 
 pub use clock::SystemClock;
+pub use deadman::hold::DeadmanHold;
+pub use deadman::{DeadmanFile, DeadmanLayout, DeadmanSight, Until};
 pub use file::create::is_temporary;
 pub use file::error::FileError;
 pub use file::mapping::Mapping;
@@ -35,4 +41,4 @@ pub use file::remove::{remove, remove_all};
 pub use file::{FileOptions, Mode, TopicFile};
 pub use lock::{AccessLock, RobustLock};
 pub use random::random_seed;
-pub use thread::id as thread_id;
+pub use thread::{fork_count, id as thread_id};

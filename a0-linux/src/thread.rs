@@ -2,7 +2,8 @@
 //!
 //! The kernel keeps a pointer to one *robust list head* per thread. When the thread dies, however it dies, the kernel looks
 //! at the lock words that the head leads to, and marks those that bear the thread's id. The head leads to the entry in
-//! `pending` and to the entries of a linked list; each entry is the address of a topic's lock, 16 bytes before its word.
+//! `pending` and to the entries of a linked list; each entry is the address of a lock, 16 bytes before its word. The word
+//! of a deadman is one more lock to the kernel.
 //!
 //! One lock at a time, which is nearly always, needs only `pending`: it is set before the lock is tried and cleared
 //! after it was released. Locks taken earlier and still held are linked into the list. Their links lie in shared
@@ -12,7 +13,7 @@
 use core::cell::Cell;
 use core::ffi::c_void;
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{Ordering, compiler_fence};
+use core::sync::atomic::{AtomicU32, Ordering, compiler_fence};
 use std::sync::Once;
 
 use a0_core::layout::header;
@@ -22,10 +23,22 @@ use a0_core::{LockError, RawMem};
 const MOST_LOCKS: usize = 8;
 
 /// Distance from an entry to its lock word.
-const WORD_IN_ENTRY: isize = (header::LOCK_WORD.offset() - header::MUTEX_NEXT.offset()) as isize;
+pub(crate) const WORD_IN_ENTRY: isize = (header::LOCK_WORD.offset() - header::MUTEX_NEXT.offset()) as isize;
 
-/// Marks an entry as a priority-inheritance lock, for which the kernel has a wake-up of its own.
+/// How the kernel wakes those who sleep on a word whose owner has died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// It is a priority-inheritance lock: the one next in line gets it.
+    Pi,
+    /// Anything else: one of those in `FUTEX_WAIT` is woken.
+    Plain,
+}
+
+/// Marks an entry whose word is a [`Word::Pi`].
 const PI: usize = 1;
+
+/// How often this process and its ancestors have forked, as far as that was noticed.
+static FORKS: AtomicU32 = AtomicU32::new(0);
 
 /// `struct robust_list_head` of the kernel.
 #[repr(C)]
@@ -42,7 +55,7 @@ struct Thread {
     own: Head,
     /// The head in use.
     head: Cell<*const Head>,
-    /// The entries held, oldest first.
+    /// The entries held, oldest first, as the kernel is told of them.
     held: [Cell<*mut c_void>; MOST_LOCKS],
     depth: Cell<usize>,
 }
@@ -64,6 +77,21 @@ thread_local! {
 #[inline(always)]
 pub fn id() -> u32 {
     THREAD.with(Thread::id)
+}
+
+/// A number that is another one in a process forked from this one after the call.
+pub fn fork_count() -> u32 {
+    notice_forks();
+    FORKS.load(Ordering::Relaxed)
+}
+
+fn notice_forks() {
+    static HANDLER: Once = Once::new();
+    HANDLER.call_once(|| {
+        // SAFETY: the handler only resets plain cells of the forking thread and counts, which a forked child may do.
+        // Failure means no memory for the handler; then a forked child must not use the topics of its parent.
+        let _ = unsafe { libc::pthread_atfork(None, None, Some(forget_registration)) };
+    });
 }
 
 /// An announced attempt at a lock. Dropping it withdraws the announcement; [`Entry::keep`] is for success.
@@ -96,10 +124,10 @@ impl Drop for Entry {
     }
 }
 
-/// Announces that the thread is about to take this memory's lock.
+/// Announces that the thread is about to take the lock whose entry is `at` this offset in the memory.
 #[inline(always)]
-pub(crate) fn enter<O>(mem: &RawMem<O>) -> Result<Entry, LockError> {
-    let entry = entry_of(mem);
+pub(crate) fn enter<O>(mem: &RawMem<O>, at: u64, word: Word) -> Result<Entry, LockError> {
+    let entry = entry_of(mem, at, word);
     THREAD.with(|thread| {
         let tid = thread.id();
         thread.enter(entry)?;
@@ -107,20 +135,26 @@ pub(crate) fn enter<O>(mem: &RawMem<O>) -> Result<Entry, LockError> {
     })
 }
 
-/// Withdraws the announcement of this memory's lock, which has just been released.
+/// Withdraws the announcement of a lock, which has just been released.
 #[inline(always)]
-pub(crate) fn leave<O>(mem: &RawMem<O>) {
-    let entry = entry_of(mem);
+pub(crate) fn leave<O>(mem: &RawMem<O>, at: u64, word: Word) {
+    let entry = entry_of(mem, at, word);
     THREAD.with(|thread| thread.leave(entry));
 }
 
+/// The entry as the kernel is told of it.
 #[inline(always)]
-fn entry_of<O>(mem: &RawMem<O>) -> *mut c_void {
-    mem.as_ptr().as_ptr().wrapping_add(header::MUTEX_NEXT.offset() as usize).cast()
+fn entry_of<O>(mem: &RawMem<O>, at: u64, word: Word) -> *mut c_void {
+    let entry: *mut c_void = mem.as_ptr().as_ptr().wrapping_add(at as usize).cast();
+    match word {
+        Word::Pi => entry.map_addr(|address| address | PI),
+        Word::Plain => entry,
+    }
 }
 
-fn marked(entry: *mut c_void) -> *mut c_void {
-    entry.map_addr(|address| address | PI)
+/// Where the entry lies.
+fn unmarked(entry: *mut c_void) -> *mut c_void {
+    entry.map_addr(|address| address & !PI)
 }
 
 impl Thread {
@@ -141,12 +175,7 @@ impl Thread {
 
     #[cold]
     fn register(&self) -> u32 {
-        static FORK_HANDLER: Once = Once::new();
-        FORK_HANDLER.call_once(|| {
-            // SAFETY: the handler only resets plain cells of the forking thread, which is allowed in a forked child.
-            // Failure means no memory for the handler; then a forked child must not use the topics of its parent.
-            let _ = unsafe { libc::pthread_atfork(None, None, Some(forget_registration)) };
-        });
+        notice_forks();
         let head = match registered_by_c_library() {
             Some(head) => head.as_ptr(),
             None => {
@@ -173,7 +202,7 @@ impl Thread {
         }
         self.held[depth].set(entry);
         self.depth.set(depth + 1);
-        self.announce(marked(entry));
+        self.announce(entry);
         Ok(())
     }
 
@@ -200,8 +229,8 @@ impl Thread {
             let entry = held.get();
             // SAFETY: a lock that is held keeps its memory mapped, and the first word of the entry is the link; 8-byte
             // aligned, as the memory starts on a multiple of 8. Only the kernel ever reads it.
-            unsafe { entry.cast::<*mut c_void>().write_volatile(next) };
-            next = marked(entry);
+            unsafe { unmarked(entry).cast::<*mut c_void>().write_volatile(next) };
+            next = entry;
         }
         compiler_fence(Ordering::SeqCst);
         self.own.first.set(next);
@@ -238,7 +267,7 @@ impl Thread {
         // First the newest that is left becomes pending, then it leaves the list: it is covered throughout.
         match depth.checked_sub(2) {
             Some(newest) => {
-                self.announce(marked(self.held[newest].get()));
+                self.announce(self.held[newest].get());
                 // Cannot fail: fewer are linked than were before.
                 let _ = self.link_held(newest);
             }
@@ -266,4 +295,5 @@ extern "C" fn forget_registration() {
         thread.id.set(0);
         thread.depth.set(0);
     });
+    FORKS.fetch_add(1, Ordering::Relaxed);
 }

@@ -65,21 +65,27 @@ pub enum Error {
     #[error("the packet cannot be sent: {0}")]
     BadPacket(#[from] PacketError),
     /// Nothing came in time.
-    #[error("{}: nothing new within {waited:?}", path.display())]
+    #[error("{}: nothing within {waited:?}", path.display())]
     Timeout {
         /// The topic's file, or the pattern of a discovery.
         path: PathBuf,
         /// How long was waited.
         waited: Duration,
     },
-    /// Another thread has interrupted the reader for good.
-    #[error("{}: the reader was interrupted", path.display())]
+    /// Another thread has ended this wait, and all later ones, through an interrupter.
+    #[error("{}: interrupted", path.display())]
     Interrupted {
         /// The topic's file, or the pattern of a discovery.
         path: PathBuf,
     },
+    /// A deadman was to be released through a handle that has not taken it.
+    #[error("{}: not released, because this handle has not taken it, or has released it before", path.display())]
+    NotOwner {
+        /// The deadman's file.
+        path: PathBuf,
+    },
     /// The operating system refused a thread.
-    #[error("{}: no thread for the subscriber: {source}", path.display())]
+    #[error("{}: no thread for it: {source}", path.display())]
     Thread {
         /// The topic's file.
         path: PathBuf,

@@ -20,11 +20,13 @@
 //! * [`Publisher`], [`Subscriber`] (owns a thread), [`SubscriberSync`], and [`SubscriberZeroCopy`],
 //!   [`SubscriberSyncZeroCopy`] that read in place under the lock.
 //! * [`Writer`], [`Reader`], [`ReaderSync`], …: the same over any [`File`].
+//! * [`Deadman`] tells others that this program lives.
 //! * [`Discovery`] (owns a thread), [`DiscoverySync`]: which topics there are, as they come and go.
 //! * [`Packet`], [`PacketView`]: what is sent: an id, headers, a payload.
 //! * [`Init`], [`Iter`]: where a reader starts and how it goes on.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod deadman;
 mod discovery;
 pub mod env;
 mod error;
@@ -41,7 +43,8 @@ mod writer;
 
 pub use a0_core::packet::keys;
 pub use a0_core::{Id, State, TimeMono, TimeWall};
-pub use a0_linux::{FileOptions, Mode};
+pub use a0_linux::{DeadmanLayout, FileOptions, Mode};
+pub use deadman::{Deadman, DeadmanInterrupter, DeadmanOptions, DeadmanState, Taken};
 pub use discovery::{DiscoveredTopic, Discovery, DiscoveryEvent, DiscoverySync};
 pub use error::{Error, Result};
 pub use file::File;

@@ -7,7 +7,9 @@
 //! * [`LoomMem`] is made of loom's atomics, so that loom tries every schedule and every value a load may give.
 //! * [`Tamper`] takes one guard out of the protocol. A test that still passes then tests nothing.
 //! * [`CrashLock`] says that the last owner died; [`SimLock`] is a futex in loom's terms.
+//! * [`run_history`] compares a topic with the [`Model`] step by step.
 //! * [`Model`] says what a topic holds, in the plainest words.
+pub mod history;
 mod loom_mem;
 mod model;
 mod sim_lock;
@@ -15,6 +17,7 @@ mod store_log;
 mod tamper;
 mod view;
 
+pub use history::{Place, Step, run_history};
 pub use loom_mem::LoomMem;
 pub use model::{Model, Placed};
 pub use sim_lock::{CrashLock, SimLock};

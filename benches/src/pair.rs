@@ -4,6 +4,7 @@
 //! figure threefold: so the round trip of one raw cache line is measured first and last, figures are given as multiples of
 //! it, and everything is measured again if it has moved meanwhile.
 
+mod bare;
 mod figures;
 mod peer;
 
@@ -14,6 +15,7 @@ use a0_core::{Cursor, Select};
 use crate::hot::Growing;
 use crate::line::Line;
 use crate::{Result, hot, pin, topics};
+use bare::Bare;
 use figures::Figures;
 use peer::{Peer, Role};
 
@@ -63,6 +65,7 @@ fn measure() -> Result<(f64, f64)> {
     let first = line.typical;
     println!("{}", Figures::HEADING);
     line.print("raw cache line", None);
+    bare()?.print("the lines of a 64 B message, no lock, no checks", Some(first));
     raw()?.print("raw 64 B, polled", Some(first));
     packets()?.print("packets with standard headers, 64 B, polled", Some(first));
     blocking(1)?.print("packets, asleep, two cores", Some(first));
@@ -84,6 +87,22 @@ fn line() -> Result<Figures> {
         Ok(())
     });
     line.stop()?;
+    peer.finish()?;
+    figures
+}
+
+fn bare() -> Result<Figures> {
+    let dir = topics::directory()?;
+    let dir = dir.path();
+    let (mut there, mut back) = (Bare::open(&dir.join(Role::THERE))?, Bare::open(&dir.join(Role::BACK))?);
+    let peer = Peer::start(Role::EchoBare, dir, 1)?;
+    let mut buffer = [0; SIZE];
+    let figures = Figures::of(SPAN, || {
+        there.send(&[7; SIZE]);
+        back.receive(&mut buffer);
+        Ok(())
+    });
+    there.send(&[]);
     peer.finish()?;
     figures
 }

@@ -6,13 +6,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use a0_core::RawMem;
-use a0_core::layout::WORKSPACE;
 use rustix::fs::{FallocateFlags, Mode, OFlags, fallocate, fchmod, fstatvfs, ftruncate};
 use rustix::io::{Errno, retry_on_intr};
 use tempfile::NamedTempFile;
 
 use crate::file::directory::{self, Turn};
 use crate::file::error::FileError;
+use crate::file::kind::Kind;
 use crate::file::mapping::Mapping;
 use crate::file::{FileOptions, TopicFile, open_existing};
 
@@ -29,16 +29,18 @@ pub fn is_temporary(path: &Path) -> bool {
 const PIECE: u64 = 64 << 20;
 
 /// Creates the file, or opens the one that somebody else has just created; `None` if that one is gone again.
-pub(super) fn create(path: &Path, options: &FileOptions) -> Result<Option<(TopicFile, RawMem<Mapping>)>, FileError> {
+pub(super) fn create(
+    kind: Kind,
+    path: &Path,
+    options: &FileOptions,
+) -> Result<Option<(TopicFile, RawMem<Mapping>)>, FileError> {
     check_name(path)?;
-    if options.size < WORKSPACE {
-        return Err(FileError::TooSmall { path: path.into(), size: options.size });
-    }
+    kind.check_size(path, options.size)?;
     let dir = directory::parent(path);
     directory::create(dir, options.dir_mode)?;
 
     let _turn = Turn::take(dir);
-    if let Some(theirs) = open_existing(path, options.access)? {
+    if let Some(theirs) = open_existing(kind, path, options.access)? {
         return Ok(Some(theirs));
     }
     let temporary = match temporary_in(dir) {
@@ -51,12 +53,12 @@ pub(super) fn create(path: &Path, options: &FileOptions) -> Result<Option<(Topic
     let (fd, name) = temporary.into_parts();
     fill(&fd, path, options)?;
     // Mapped before it gets its name, since a size that cannot be mapped must leave no file.
-    let ours = TopicFile::map(fd, path, options.access, true)?;
+    let ours = TopicFile::map(kind, fd, path, options.access, true)?;
     // A link, not a rename: it never replaces a file, and it is what others watch for.
     match rustix::fs::link(&*name, path) {
         Ok(()) => Ok(Some(ours)),
         Err(Errno::EXIST) if is_dangling(path) => Err(FileError::DanglingLink { path: path.into() }),
-        Err(Errno::EXIST) => open_existing(path, options.access),
+        Err(Errno::EXIST) => open_existing(kind, path, options.access),
         Err(Errno::NOENT) => Ok(None),
         Err(errno @ (Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS)) => {
             Err(FileError::NoHardLinks { path: path.into(), source: errno.into() })

@@ -49,6 +49,18 @@ pub enum FileError {
         /// Bytes there are, or were asked for.
         size: u64,
     },
+    /// Neither of the two sizes that a deadman can have.
+    #[error(
+        "{} is no deadman: it has {size} bytes, where a deadman has 32 (AlephZero 0.3.15) or 72 (the Python package); \
+         remove the file if no program uses it, or use another name",
+        .path.display()
+    )]
+    NotADeadman {
+        /// The file.
+        path: PathBuf,
+        /// Bytes there are.
+        size: u64,
+    },
     /// Larger than the filesystem or the address space permits.
     #[error(
         "{} cannot be created or mapped with {size} bytes ({source}): choose a smaller size, or raise the limit on \
@@ -134,6 +146,7 @@ impl FileError {
             | FileError::DanglingLink { path }
             | FileError::PermissionDenied { path, .. }
             | FileError::TooSmall { path, .. }
+            | FileError::NotADeadman { path, .. }
             | FileError::TooLarge { path, .. }
             | FileError::NotAFile { path, .. }
             | FileError::NotADirectory { path }
@@ -149,7 +162,7 @@ impl FileError {
     pub fn errno(&self) -> i32 {
         let errno = match self {
             FileError::NotFound { .. } | FileError::DanglingLink { .. } => Errno::NOENT,
-            FileError::TooSmall { .. } => Errno::INVAL,
+            FileError::TooSmall { .. } | FileError::NotADeadman { .. } => Errno::INVAL,
             FileError::NotAFile { what: "a directory", .. } => Errno::ISDIR,
             FileError::NotAFile { .. } => Errno::INVAL,
             FileError::NotADirectory { .. } => Errno::NOTDIR,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use a0_core::{Cursor, Select};
 use a0_std::{File, FileOptions, Init, ReaderSync, Writer};
 
+use super::bare::Bare;
 use super::{ARENA, SIZE};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
@@ -26,6 +27,7 @@ const ASKED: &str = "answer";
 pub(super) enum Role {
     Line,
     Futex,
+    EchoBare,
     EchoRaw,
     EchoPackets,
     EchoBlocking,
@@ -33,8 +35,8 @@ pub(super) enum Role {
 }
 
 impl Role {
-    const ALL: [Role; 6] =
-        [Role::Line, Role::Futex, Role::EchoRaw, Role::EchoPackets, Role::EchoBlocking, Role::Stream];
+    const ALL: [Role; 7] =
+        [Role::Line, Role::Futex, Role::EchoBare, Role::EchoRaw, Role::EchoPackets, Role::EchoBlocking, Role::Stream];
 
     /// File of the line.
     pub(super) const LINE: &str = "line";
@@ -51,6 +53,7 @@ impl Role {
         match self {
             Role::Line => Line::open(&dir.join(Role::LINE)).map(|line| line.play()),
             Role::Futex => Line::open(&dir.join(Role::LINE))?.play_asleep(),
+            Role::EchoBare => echo_bare(dir),
             Role::EchoRaw => echo_raw(dir),
             Role::EchoPackets => echo_packets(dir, false),
             Role::EchoBlocking => echo_packets(dir, true),
@@ -112,6 +115,15 @@ pub(super) fn writer(dir: &Path, file: &str) -> Result<Writer> {
 /// Reads what comes from now on in a file of the directory.
 pub(super) fn reader(dir: &Path, file: &str) -> Result<ReaderSync> {
     Ok(ReaderSync::new(&File::open(dir.join(file), &FileOptions::default())?, Init::AwaitNew)?)
+}
+
+fn echo_bare(dir: &Path) -> Result<()> {
+    let (mut there, mut back) = (Bare::open(&dir.join(Role::THERE))?, Bare::open(&dir.join(Role::BACK))?);
+    let mut buffer = [0; SIZE];
+    while there.receive(&mut buffer) {
+        back.send(&buffer);
+    }
+    Ok(())
 }
 
 fn echo_raw(dir: &Path) -> Result<()> {

@@ -1,0 +1,258 @@
+//! The deadman: a word in shared memory that a thread takes for as long as it lives, so that others learn of its death.
+//!
+//! There are two layouts, and the size of the file says which one it is. In both, all zeros is "never taken", the owner
+//! is a thread id in a word that the kernel marks when that thread dies, and a token counts how often it was taken.
+
+pub(crate) mod hold;
+mod long;
+mod short;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use a0_core::layout::Field;
+use a0_core::{Access, LockError, Mem, RawMem};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
+use crate::file::error::FileError;
+use crate::file::kind::Kind;
+use crate::file::mapping::Mapping;
+use crate::file::{FileOptions, TopicFile};
+use crate::futex::{OWNER, OWNER_DIED, WAITERS};
+
+use hold::DeadmanHold;
+
+/// The longest sleep in one go: whatever is missed, by whomever, is noticed after that.
+const LONGEST_SLEEP: Duration = Duration::from_millis(100);
+
+/// Between two looks of those who cannot sleep on the file, because they may not write to it.
+const POLL: Duration = Duration::from_millis(5);
+
+/// A look is repeated while others take and release; after so many tries any answer was true a moment ago.
+const LOOKS: u32 = 100;
+
+/// Which deadman a new file is to hold. The size of an existing file says what that one is.
+///
+/// Programs of AlephZero 0.3 do not compare: on a file of the other layout they see a deadman that nobody has taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeadmanLayout {
+    /// 32 bytes, as C and C++ programs with AlephZero 0.3.15 use it.
+    #[default]
+    Bytes32,
+    /// 72 bytes, as the Python package (0.3.17) and the programs `api` and `log` use it.
+    Bytes72,
+}
+
+impl DeadmanLayout {
+    /// Bytes of the file.
+    pub const fn size(self) -> u64 {
+        match self {
+            DeadmanLayout::Bytes32 => 32,
+            DeadmanLayout::Bytes72 => 72,
+        }
+    }
+
+    /// The layout of a file of this size, if there is one.
+    pub const fn of_size(size: u64) -> Option<DeadmanLayout> {
+        match size {
+            32 => Some(DeadmanLayout::Bytes32),
+            72 => Some(DeadmanLayout::Bytes72),
+            _ => None,
+        }
+    }
+}
+
+/// What a deadman looked like at some moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeadmanSight {
+    /// Whether somebody has it.
+    pub taken: bool,
+    /// The thread that has it, or is just taking or releasing it.
+    pub owner: Option<u32>,
+    /// Nobody has it, because the last owner died.
+    pub owner_died: bool,
+    /// How often it was taken; wraps.
+    pub token: u64,
+    /// What was found in the owner's word.
+    word: u32,
+    /// The event counter, where there is one.
+    events: u32,
+}
+
+/// What a [`DeadmanFile::sleep`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Somebody takes it.
+    Taken,
+    /// Its owner releases it, or dies.
+    Released,
+}
+
+/// An open deadman. Clones share the mapping.
+#[derive(Clone, Debug)]
+pub struct DeadmanFile {
+    open: Arc<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: TopicFile,
+    layout: DeadmanLayout,
+    mem: RawMem<Mapping>,
+}
+
+impl DeadmanFile {
+    /// Opens the file at `path`; if it is missing and `options` permit, creates one with this layout. The size in
+    /// `options` means nothing here.
+    ///
+    /// # Errors
+    /// As [`TopicFile::open`]; [`FileError::NotADeadman`] if the file has neither of the two sizes.
+    pub fn open(path: &Path, options: &FileOptions, layout: DeadmanLayout) -> Result<DeadmanFile, FileError> {
+        let (file, mem) = TopicFile::open_as(Kind::Deadman, path, &options.clone().size(layout.size()))?;
+        let size = file.size();
+        let layout =
+            DeadmanLayout::of_size(size).ok_or_else(|| FileError::NotADeadman { path: path.to_owned(), size })?;
+        Ok(DeadmanFile { open: Arc::new(Open { file, layout, mem }) })
+    }
+
+    /// The open file.
+    pub fn file(&self) -> &TopicFile {
+        &self.open.file
+    }
+
+    /// Its layout.
+    pub fn layout(&self) -> DeadmanLayout {
+        self.open.layout
+    }
+
+    /// Takes it for the calling thread, unless somebody has it: `None`. The thread keeps it until the hold is dropped, or
+    /// the thread dies.
+    ///
+    /// # Errors
+    /// [`LockError::ReadOnly`], [`LockError::TooMany`]; [`LockError::TimedOut`], [`LockError::StaleOwner`] or
+    /// [`LockError::Os`] if the file was damaged by a program that does not keep to the protocol.
+    pub fn try_take(&self) -> Result<Option<DeadmanHold>, LockError> {
+        if !self.is_writable() {
+            return Err(LockError::ReadOnly);
+        }
+        if self.look_closely().owner.is_some() {
+            return Ok(None);
+        }
+        let taken = match self.open.layout {
+            DeadmanLayout::Bytes32 => short::try_take(self.mem()),
+            DeadmanLayout::Bytes72 => long::try_take(self.mem()),
+        };
+        Ok(taken?.map(|how| DeadmanHold::new(self, how)))
+    }
+
+    /// What it looks like now. Makes no system call, and changes nothing.
+    pub fn look(&self) -> DeadmanSight {
+        match self.open.layout {
+            DeadmanLayout::Bytes32 => short::look(self.mem()),
+            DeadmanLayout::Bytes72 => long::look(self.mem()),
+        }
+    }
+
+    /// What it looks like now, with a system call to find out whether its owner exists.
+    ///
+    /// The kernel says so itself when an owner dies, but not in a file from before the machine was started, or in a copy of
+    /// a file. If the owner is a thread that does not exist, this says that it died, and marks the file accordingly.
+    pub fn look_closely(&self) -> DeadmanSight {
+        let seen = self.look();
+        let Some(owner) = seen.owner.filter(|owner| !exists(*owner)) else { return seen };
+        if self.is_writable() {
+            bury(self.mem(), self.word(), owner);
+            return self.look();
+        }
+        DeadmanSight { taken: false, owner: None, owner_died: true, ..seen }
+    }
+
+    /// Sleeps until what was `seen` has changed, at most `at_most`, and never longer than a tenth of a second. May return
+    /// early for any reason.
+    ///
+    /// # Errors
+    /// [`LockError::TooMany`], [`LockError::Os`].
+    pub fn sleep(&self, seen: &DeadmanSight, until: Until, at_most: Duration) -> Result<(), LockError> {
+        let at_most = at_most.min(LONGEST_SLEEP);
+        match self.open.layout {
+            _ if !self.is_writable() => pause(at_most),
+            DeadmanLayout::Bytes32 => return short::sleep(self.mem(), seen, at_most),
+            DeadmanLayout::Bytes72 => return long::sleep(self.mem(), seen, until, at_most),
+        }
+        Ok(())
+    }
+
+    /// Ends the sleep of everybody else, as far as they sleep where that is possible. Whoever finds that the owner has died
+    /// calls it, because the kernel wakes only one.
+    pub fn wake_all(&self) {
+        if self.is_writable() && self.open.layout == DeadmanLayout::Bytes32 {
+            short::wake_all(self.mem());
+        }
+    }
+
+    fn is_writable(&self) -> bool {
+        self.mem().access() == Access::ReadWrite
+    }
+
+    fn mem(&self) -> &RawMem<Mapping> {
+        &self.open.mem
+    }
+
+    /// The word with the owner's thread id.
+    fn word(&self) -> Field<u32> {
+        match self.open.layout {
+            DeadmanLayout::Bytes32 => short::WORD,
+            DeadmanLayout::Bytes72 => long::OWNER_MUTEX.word(),
+        }
+    }
+}
+
+/// How a deadman was taken.
+#[derive(Clone, Copy, Debug)]
+struct Took {
+    token: u64,
+    previous_owner_died: bool,
+}
+
+/// The thread id in a word, if there is one.
+fn owner_of(word: u32) -> Option<u32> {
+    Some(word & OWNER).filter(|owner| *owner != 0)
+}
+
+/// Whether there is such a thread, of this process or another.
+fn exists(thread: u32) -> bool {
+    let pid = i32::try_from(thread).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
+}
+
+/// Does what the kernel would have done when the owner died.
+fn bury(mem: &RawMem<Mapping>, word: Field<u32>, owner: u32) {
+    use std::sync::atomic::Ordering::Relaxed;
+    let mark = |word| (owner_of(word) == Some(owner)).then_some((word & WAITERS) | OWNER_DIED);
+    // If it is somebody else's by now, that one lives.
+    let _ = mem.atomic_u32(word).fetch_update(Relaxed, Relaxed, mark);
+}
+
+/// Lets time pass.
+fn pause(at_most: Duration) {
+    std::thread::sleep(at_most.min(POLL));
+}
+
+/// Looks at several words as if at once: until the first one is the same before and after.
+fn steadily(mem: &RawMem<Mapping>, word: Field<u32>, look: impl Fn(u32) -> DeadmanSight) -> DeadmanSight {
+    use std::sync::atomic::Ordering::{Acquire, Relaxed};
+    let mut found = mem.load_u32(word, Acquire);
+    for _ in 1..LOOKS {
+        let seen = look(found);
+        // That somebody waits changes nothing.
+        if (mem.load_u32(word, Relaxed) ^ found) & !WAITERS == 0 {
+            return seen;
+        }
+        found = mem.load_u32(word, Acquire);
+    }
+    look(found)
+}

@@ -1,0 +1,41 @@
+//! What a file is to hold, which decides about its size.
+
+use std::path::Path;
+
+use a0_core::layout::WORKSPACE;
+
+use crate::deadman::DeadmanLayout;
+use crate::file::error::FileError;
+
+/// What a file is to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Messages.
+    Topic,
+    /// A deadman.
+    Deadman,
+}
+
+impl Kind {
+    /// Refuses a file of a size that this kind cannot have.
+    pub(super) fn check_size(self, path: &Path, size: u64) -> Result<(), FileError> {
+        let path = || path.into();
+        match self {
+            Kind::Topic if size < WORKSPACE => Err(FileError::TooSmall { path: path(), size }),
+            Kind::Deadman if DeadmanLayout::of_size(size).is_none() => {
+                Err(FileError::NotADeadman { path: path(), size })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Bytes to map of a file of this size.
+    pub(super) fn mapped(self, size: u64) -> u64 {
+        match self {
+            Kind::Topic => size,
+            // Shorter than a topic's header, which is what can be mapped. Whole pages are mapped anyway: what lies
+            // behind the end of the file is there, and no part of it.
+            Kind::Deadman => WORKSPACE,
+        }
+    }
+}

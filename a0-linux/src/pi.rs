@@ -1,0 +1,171 @@
+//! A robust priority-inheritance mutex at any place of a file, and sleeping beside it, as 0.3 does both.
+//!
+//! Taking and releasing a free mutex is one compare-and-swap each. Everything else is the kernel's work.
+
+use core::hint::spin_loop;
+use core::sync::atomic::{AtomicU32, Ordering};
+use core::time::Duration;
+
+use a0_core::layout::Field;
+use a0_core::{Acquired, LockError, RawMem};
+use rustix::io::Errno;
+use rustix::thread::futex;
+use rustix::time::ClockId;
+
+use crate::futex::{OWNER, OWNER_DIED, SHARED, WAITERS, deadline, os};
+use crate::thread::{self, Entry, Word};
+
+/// Pauses before the kernel is asked: about as long as one publish of a small message takes.
+const SPINS: u32 = 200;
+
+/// Requeues are repeated while the event counter moves; each time somebody else has requeued too, so giving up is safe.
+const REQUEUE_TRIES: u32 = 100;
+
+/// Where a mutex lies: two links for the kernel's list, then its word.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mutex {
+    at: u64,
+}
+
+impl Mutex {
+    pub(crate) const fn at(at: u64) -> Mutex {
+        Mutex { at }
+    }
+
+    /// The owner's thread id and two flags.
+    pub(crate) const fn word(self) -> Field<u32> {
+        Field::at(self.at + thread::WORD_IN_ENTRY as u64)
+    }
+}
+
+/// Takes the mutex, waiting at most `timeout`.
+#[inline(always)]
+pub(crate) fn lock<O>(mem: &RawMem<O>, mutex: Mutex, timeout: Option<Duration>) -> Result<Acquired, LockError> {
+    let word = mem.atomic_u32(mutex.word());
+    let entry = thread::enter(mem, mutex.at, Word::Pi)?;
+    if word.compare_exchange(0, entry.tid(), Ordering::Acquire, Ordering::Relaxed).is_ok() {
+        entry.keep();
+        return Ok(Acquired::Clean);
+    }
+    contended(word, entry, timeout)
+}
+
+/// Takes the mutex if it is free.
+pub(crate) fn try_lock<O>(mem: &RawMem<O>, mutex: Mutex) -> Result<Option<Acquired>, LockError> {
+    let word = mem.atomic_u32(mutex.word());
+    let entry = thread::enter(mem, mutex.at, Word::Pi)?;
+    match word.compare_exchange(0, entry.tid(), Ordering::Acquire, Ordering::Relaxed) {
+        Ok(_) => {
+            entry.keep();
+            Ok(Some(Acquired::Clean))
+        }
+        Err(value) if value & OWNER_DIED == 0 => Ok(None),
+        Err(_) => match futex::trylock_pi(word, SHARED) {
+            Ok(true) => {
+                entry.keep();
+                Ok(Some(acquired(word)))
+            }
+            Ok(false) | Err(Errno::AGAIN) => Ok(None),
+            Err(errno) => Err(os(errno)),
+        },
+    }
+}
+
+/// Releases the mutex.
+#[inline(always)]
+pub(crate) fn unlock<O>(mem: &RawMem<O>, mutex: Mutex) {
+    let word = mem.atomic_u32(mutex.word());
+    if word.compare_exchange(thread::id(), 0, Ordering::Release, Ordering::Relaxed).is_err() {
+        // The kernel hands the lock to a waiter. Should it refuse, the word was overwritten by somebody who does
+        // not keep to the protocol, and there is nothing left to release.
+        let _ = futex::unlock_pi(word, SHARED);
+    }
+    thread::leave(mem, mutex.at, Word::Pi);
+}
+
+/// Sleeps while the counter is `events`, at most `timeout`; whoever is woken owns the mutex.
+pub(crate) fn wait_requeue<O>(
+    mem: &RawMem<O>,
+    counter: Field<u32>,
+    mutex: Mutex,
+    events: u32,
+    timeout: Duration,
+) -> Result<Option<Acquired>, LockError> {
+    let word = mem.atomic_u32(mutex.word());
+    // From the moment the kernel gives us the lock, our death must be noticed.
+    let entry = thread::enter(mem, mutex.at, Word::Pi)?;
+    let until = deadline(ClockId::Monotonic, timeout);
+    match futex::wait_requeue_pi(mem.atomic_u32(counter), SHARED, events, Some(&until), word) {
+        Ok(()) => {
+            entry.keep();
+            Ok(Some(acquired(word)))
+        }
+        Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => Ok(None),
+        Err(errno) => Err(os(errno)),
+    }
+}
+
+/// Wakes everybody in [`wait_requeue`], one after the other. The caller has advanced the counter.
+pub(crate) fn requeue<O>(mem: &RawMem<O>, counter: Field<u32>, mutex: Mutex) {
+    let (events, word) = (mem.atomic_u32(counter), mem.atomic_u32(mutex.word()));
+    for _ in 0..REQUEUE_TRIES {
+        let now = events.load(Ordering::Relaxed);
+        if futex::cmp_requeue_pi(events, SHARED, i32::MAX as u32, word, now) != Err(Errno::AGAIN) {
+            break;
+        }
+    }
+}
+
+#[cold]
+fn contended(word: &AtomicU32, entry: Entry, timeout: Option<Duration>) -> Result<Acquired, LockError> {
+    let tid = entry.tid();
+    for _ in 0..SPINS {
+        match word.load(Ordering::Relaxed) {
+            0 => {
+                if word.compare_exchange(0, tid, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                    entry.keep();
+                    return Ok(Acquired::Clean);
+                }
+            }
+            // Others queue already, or there is a death to report: only the kernel can help.
+            value if value & (WAITERS | OWNER_DIED) != 0 || value & OWNER == tid => break,
+            _ => spin_loop(),
+        }
+    }
+    loop {
+        let result = kernel_lock(word, timeout);
+        let owner = word.load(Ordering::Relaxed) & OWNER;
+        return match result {
+            Ok(()) => {
+                entry.keep();
+                Ok(acquired(word))
+            }
+            // The owner is just exiting, or a signal handler ran.
+            Err(Errno::AGAIN | Errno::INTR) => continue,
+            Err(Errno::TIMEDOUT) => Err(LockError::TimedOut { owner }),
+            Err(Errno::DEADLK) if entry.is_nested() => Err(LockError::Recursive),
+            // Our own thread id in a lock that we do not hold: it belonged to a thread long gone.
+            Err(Errno::DEADLK | Errno::SRCH) => Err(LockError::StaleOwner { owner }),
+            Err(errno) => Err(os(errno)),
+        };
+    }
+}
+
+/// `FUTEX_LOCK_PI` with a deadline on a clock that nobody can set, where the kernel (5.14) has that.
+fn kernel_lock(word: &AtomicU32, timeout: Option<Duration>) -> Result<(), Errno> {
+    let Some(timeout) = timeout else { return futex::lock_pi(word, SHARED, None) };
+    match futex::lock_pi2(word, SHARED, Some(&deadline(ClockId::Monotonic, timeout))) {
+        Err(Errno::NOSYS) => futex::lock_pi(word, SHARED, Some(&deadline(ClockId::Realtime, timeout))),
+        result => result,
+    }
+}
+
+/// Tells a clean acquisition from one after a death, and clears the mark.
+fn acquired(word: &AtomicU32) -> Acquired {
+    if word.load(Ordering::Relaxed) & OWNER_DIED == 0 {
+        return Acquired::Clean;
+    }
+    // Atomic, because the kernel may set WAITERS at the same time.
+    word.fetch_and(!OWNER_DIED, Ordering::Relaxed);
+    Acquired::OwnerDied
+}

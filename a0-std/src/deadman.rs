@@ -1,0 +1,388 @@
+//! Deadmen: who lives, and how others learn of its death.
+
+mod owner;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use a0_core::LockError;
+use a0_linux::{DeadmanFile, DeadmanLayout, DeadmanSight, FileError, FileOptions, Until, fork_count};
+
+use crate::env;
+use crate::error::{Error, Result};
+use crate::topic::Protocol;
+
+use owner::Owner;
+
+/// Looks at a deadman that was just taken, for its token to be counted up.
+const TOKEN_LOOKS: u32 = 1000;
+
+/// A sign of life. One program at a time takes it, and has it until it releases it or dies, however it dies; others wait
+/// for either, or just look.
+///
+/// The kernel tells of a death, so there are no heartbeats, and no timeouts to choose. A handle that has taken a deadman
+/// keeps a thread for it, and can be used from any thread; dropping it releases the deadman. All other handles, in the
+/// same process or elsewhere, see it as taken by somebody else, and so does a forked child.
+///
+/// ```
+/// # let root = tempfile::tempdir_in("/dev/shm").unwrap();
+/// # unsafe { std::env::set_var("A0_ROOT", root.path()) };
+/// use std::time::Duration;
+/// use a0_std::Deadman;
+///
+/// let robot = Deadman::new("robot")?;
+/// let taken = robot.try_take()?.expect("no other robot runs");
+/// if taken.previous_owner_died {
+///     println!("the last run did not end well");
+/// }
+///
+/// // Elsewhere:
+/// let watcher = Deadman::new("robot")?;
+/// let token = watcher.wait_taken(Duration::from_secs(1))?;
+/// # drop(robot);
+/// watcher.wait_released(token, None)?;
+/// println!("the robot is gone");
+/// # Ok::<(), a0_std::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Deadman {
+    shared: Arc<Shared>,
+    owner: Mutex<Option<Owner>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    file: DeadmanFile,
+    interrupted: AtomicBool,
+    /// The thread that has it for this handle, 0 if none; and before it, in which process that is so.
+    holder: AtomicU64,
+}
+
+/// How a deadman was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// How often it was taken, with this time. Who waits for the end of just this time says so with the token.
+    pub token: u64,
+    /// Whether the owner before did not release it, but died.
+    pub previous_owner_died: bool,
+}
+
+/// What a deadman looks like at some moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeadmanState {
+    /// Whether somebody has it.
+    pub taken: bool,
+    /// Id of the thread that has it.
+    pub owner: Option<u32>,
+    /// How often it was taken.
+    pub token: u64,
+    /// Whether it was taken through this handle.
+    pub is_owner: bool,
+    /// Whether nobody has it because the last owner died.
+    pub owner_died: bool,
+}
+
+/// Options of a deadman. A [`DeadmanLayout`], [`FileOptions`], or `()` convert into it.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct DeadmanOptions {
+    /// Which programs of AlephZero 0.3 are to understand a new file. An existing one stays as it is, and is understood
+    /// either way.
+    pub layout: DeadmanLayout,
+    /// How the file is opened, and created if it does not exist; the size is that of the layout. Without the right to
+    /// write, a deadman cannot be taken, and waits look at it a few hundred times a second.
+    pub file: FileOptions,
+}
+
+impl From<()> for DeadmanOptions {
+    fn from((): ()) -> Self {
+        DeadmanOptions::default()
+    }
+}
+
+impl From<DeadmanLayout> for DeadmanOptions {
+    fn from(layout: DeadmanLayout) -> Self {
+        DeadmanOptions { layout, ..Default::default() }
+    }
+}
+
+impl From<FileOptions> for DeadmanOptions {
+    fn from(file: FileOptions) -> Self {
+        DeadmanOptions { file, ..Default::default() }
+    }
+}
+
+impl Deadman {
+    /// Opens the deadman of this name, creating it if it does not exist.
+    ///
+    /// # Errors
+    /// [`Error::BadTopic`], [`Error::BadEnv`], [`Error::File`].
+    pub fn new(topic: &str) -> Result<Deadman> {
+        Deadman::with_options(topic, DeadmanOptions::default())
+    }
+
+    /// Opens the deadman of this name; the options say how it is created if it does not exist.
+    ///
+    /// # Errors
+    /// As [`Deadman::new`].
+    pub fn with_options(topic: &str, options: impl Into<DeadmanOptions>) -> Result<Deadman> {
+        Deadman::open(Protocol::Deadman.path(topic)?, options)
+    }
+
+    /// Opens the deadman of this name if there is one, and never creates it.
+    ///
+    /// # Errors
+    /// As [`Deadman::new`].
+    pub fn open_existing(topic: &str) -> Result<Option<Deadman>> {
+        match Deadman::with_options(topic, FileOptions::default().create(false)) {
+            Err(Error::File(FileError::NotFound { .. })) => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
+    /// Opens a deadman's file. A relative path is below [`env::root`].
+    ///
+    /// # Errors
+    /// [`Error::BadEnv`], [`Error::File`].
+    pub fn open(path: impl AsRef<Path>, options: impl Into<DeadmanOptions>) -> Result<Deadman> {
+        let options = options.into();
+        let file = DeadmanFile::open(&env::resolve(path)?, &options.file, options.layout)?;
+        let shared = Shared { file, interrupted: AtomicBool::new(false), holder: AtomicU64::new(0) };
+        Ok(Deadman { shared: Arc::new(shared), owner: Mutex::default() })
+    }
+
+    /// The absolute path it was opened by.
+    pub fn path(&self) -> &Path {
+        self.shared.file.file().path()
+    }
+
+    /// Which programs of AlephZero 0.3 understand its file.
+    pub fn layout(&self) -> DeadmanLayout {
+        self.shared.file.layout()
+    }
+
+    /// Whether somebody has removed the file since it was opened; then no newcomer finds this deadman.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the system cannot tell.
+    pub fn is_removed(&self) -> Result<bool> {
+        Ok(self.shared.file.file().is_removed()?)
+    }
+
+    /// Takes it, unless somebody else has it: `None`. What was taken through this handle before stays taken.
+    ///
+    /// # Errors
+    /// [`Error::Topic`] if the file was opened read-only or is damaged, [`Error::Thread`], [`Error::Interrupted`].
+    pub fn try_take(&self) -> Result<Option<Taken>> {
+        let mut slot = self.owner();
+        let seen = self.shared.file.look_closely();
+        if !self.shared.is_holder(&seen) {
+            if self.shared.is_interrupted() {
+                return Err(self.shared.interrupted());
+            }
+            // So that no thread is started for nothing.
+            if seen.owner.is_some() {
+                return Ok(None);
+            }
+        }
+        let owner = match &*slot {
+            Some(owner) => owner,
+            None => slot.insert(
+                Owner::start(&self.shared).map_err(|source| Error::Thread { path: self.path().to_owned(), source })?,
+            ),
+        };
+        owner.take().map_err(|source| self.shared.error(source))
+    }
+
+    /// Takes it, waiting until nobody else has it, or for `timeout`.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`]; as [`Deadman::try_take`].
+    pub fn take(&self, timeout: impl Into<Option<Duration>>) -> Result<Taken> {
+        let wait = Wait::new(timeout);
+        loop {
+            if let Some(taken) = self.try_take()? {
+                return Ok(taken);
+            }
+            self.shared.wait(&wait, Until::Released, |seen| seen.owner.is_none())?;
+        }
+    }
+
+    /// Releases it.
+    ///
+    /// # Errors
+    /// [`Error::NotOwner`] if it was not taken through this handle.
+    pub fn release(&self) -> Result<()> {
+        let slot = self.owner();
+        if slot.as_ref().is_some_and(Owner::release) {
+            return Ok(());
+        }
+        Err(Error::NotOwner { path: self.path().to_owned() })
+    }
+
+    /// What it looks like now. Never waits, and makes no system call, so it may be asked often.
+    ///
+    /// An owner that did not die while this machine was up, but was there before or in a file that was copied, looks alive.
+    /// Taking and waiting notice.
+    ///
+    /// # Errors
+    /// None so far.
+    pub fn state(&self) -> Result<DeadmanState> {
+        let seen = self.shared.file.look();
+        let owner = seen.owner.filter(|_| seen.taken);
+        let is_owner = self.shared.is_holder(&seen);
+        Ok(DeadmanState { taken: seen.taken, owner, token: seen.token, is_owner, owner_died: seen.owner_died })
+    }
+
+    /// Waits until somebody has it; gives the token.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], [`Error::Interrupted`], [`Error::Topic`].
+    pub fn wait_taken(&self, timeout: impl Into<Option<Duration>>) -> Result<u64> {
+        let mut before = None;
+        let mut seen = self.shared.wait(&Wait::new(timeout), Until::Taken, |seen| {
+            if seen.owner.is_none() {
+                before = Some(seen.token);
+            }
+            seen.taken
+        })?;
+        // Programs of 0.3 say that they have it a moment before they count.
+        for _ in 0..TOKEN_LOOKS {
+            if before != Some(seen.token) {
+                break;
+            }
+            thread::yield_now();
+            seen = self.shared.file.look();
+        }
+        Ok(seen.token)
+    }
+
+    /// Waits until whoever took it with this token has released it or died. Returns at once if that has happened already.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], [`Error::Interrupted`], [`Error::Topic`].
+    pub fn wait_released(&self, token: u64, timeout: impl Into<Option<Duration>>) -> Result<()> {
+        let gone = |seen: &DeadmanSight| !seen.taken || seen.token != token;
+        self.shared.wait(&Wait::new(timeout), Until::Released, gone).map(drop)
+    }
+
+    /// A handle with which another thread can end blocked calls of this one for good, without releasing anything.
+    pub fn interrupter(&self) -> DeadmanInterrupter {
+        DeadmanInterrupter { shared: Arc::clone(&self.shared) }
+    }
+
+    /// The thread that has it for this handle, if there is one.
+    fn owner(&self) -> MutexGuard<'_, Option<Owner>> {
+        let mut slot = self.owner.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.as_ref().is_some_and(Owner::is_of_another_process) {
+            // The parent's. There is no such thread here, and nothing to clean up.
+            std::mem::forget(slot.take());
+        }
+        slot
+    }
+}
+
+impl Drop for Deadman {
+    fn drop(&mut self) {
+        // Looks whether it is the parent's.
+        drop(self.owner());
+    }
+}
+
+/// Ends blocked [`Deadman::take`], [`Deadman::wait_taken`] and [`Deadman::wait_released`] from another thread, for good:
+/// every later one ends at once, too. What was taken stays taken.
+#[derive(Clone, Debug)]
+pub struct DeadmanInterrupter {
+    shared: Arc<Shared>,
+}
+
+impl DeadmanInterrupter {
+    /// Ends what blocks, now or as soon as it begins; a tenth of a second later in rare cases.
+    pub fn interrupt(&self) {
+        self.shared.interrupted.store(true, Ordering::SeqCst);
+        self.shared.file.wake_all();
+    }
+
+    /// Whether [`DeadmanInterrupter::interrupt`] was called.
+    pub fn is_interrupted(&self) -> bool {
+        self.shared.is_interrupted()
+    }
+}
+
+/// How long a wait may take.
+struct Wait {
+    timeout: Option<Duration>,
+    /// `None` also where it is too far away to be expressed.
+    deadline: Option<Instant>,
+}
+
+impl Wait {
+    fn new(timeout: impl Into<Option<Duration>>) -> Wait {
+        let timeout = timeout.into();
+        Wait { timeout, deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)) }
+    }
+
+    fn left(&self) -> Duration {
+        self.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+}
+
+impl Shared {
+    fn wait(&self, wait: &Wait, until: Until, mut done: impl FnMut(&DeadmanSight) -> bool) -> Result<DeadmanSight> {
+        let mut told = false;
+        loop {
+            let seen = self.file.look_closely();
+            // The kernel has woken only one of those who wait. Told once, or they would wake each other for ever.
+            if seen.owner_died && !told {
+                self.file.wake_all();
+            }
+            told = seen.owner_died;
+            if done(&seen) {
+                return Ok(seen);
+            }
+            if self.is_interrupted() {
+                return Err(self.interrupted());
+            }
+            let left = wait.left();
+            if left.is_zero() {
+                let waited = wait.timeout.unwrap_or_default();
+                return Err(Error::Timeout { path: self.path(), waited });
+            }
+            self.file.sleep(&seen, until, left).map_err(|source| self.error(source))?;
+        }
+    }
+
+    fn set_holder(&self, thread: u32) {
+        self.holder.store(in_this_process(thread), Ordering::SeqCst);
+    }
+
+    /// Whether the owner seen is the one of this handle.
+    fn is_holder(&self, seen: &DeadmanSight) -> bool {
+        seen.owner.map(in_this_process) == Some(self.holder.load(Ordering::SeqCst))
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::SeqCst)
+    }
+
+    fn interrupted(&self) -> Error {
+        Error::Interrupted { path: self.path() }
+    }
+
+    fn error(&self, source: LockError) -> Error {
+        Error::Topic { path: self.path(), source: source.into() }
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.file.file().path().to_owned()
+    }
+}
+
+/// A thread's id, made different from what it is in a forked child.
+fn in_this_process(thread: u32) -> u64 {
+    u64::from(fork_count()) << 32 | u64::from(thread)
+}
