@@ -39,13 +39,22 @@ step_fmt() {
 
 step_clippy() {
     cargo clippy --workspace --all-targets -- -D warnings
-    cargo clippy -p a0-core --features defmt -- -D warnings
+    cargo clippy -p a0-core --features defmt,std --all-targets -- -D warnings
+    cargo clippy -p a0-std --all-features --all-targets -- -D warnings
+    cargo check --quiet -p a0-std --no-default-features
 }
 
 # Unit tests, whole-system tests, crash replay, loom and the kill torture; the last three in a0-testkit.
-step_test() { cargo test --workspace; }
+step_test() {
+    cargo test --workspace
+    cargo test -p a0-std --all-features --test log_backend --test tracing_layer
+    cargo test -p a0-std --all-features --doc
+}
 
-step_doc() { RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet; }
+step_doc() {
+    RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
+    RUSTDOCFLAGS='-D warnings' cargo doc -p a0-std --all-features --no-deps --quiet
+}
 
 # A program without std, with its own panic handler: it links only if a0-core needs neither std nor an allocator.
 step_no_std() {

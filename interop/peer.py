@@ -1,6 +1,6 @@
 """The Python side of the interoperability tests, on the unmodified alephzero package.
 
-Takes the same commands as the Rust program `interop` (a0-testkit/src/bin/interop.rs): says `ready` when it has opened
+Takes the same commands as the Rust program `interop` (a0-testkit/src/bin/interop): says `ready` when it has opened
 its topics, waits for a line where noted there, and ends with a report in one line of JSON.
 """
 
@@ -13,6 +13,9 @@ import time
 import zlib
 
 import a0
+
+import peer_cfg
+import peer_log
 
 LARGEST = 100 << 10
 PATIENCE = 20.0
@@ -214,11 +217,11 @@ def main():
     commands = parser.add_subparsers(required=True)
 
     def command(run, *positional):
-        sub = commands.add_parser(run.__name__)
+        sub = commands.add_parser(run.__name__.replace("_", "-"))
         for name in positional:
             sub.add_argument(name)
         sub.add_argument("--arena", type=int, default=16 << 20)
-        sub.set_defaults(run=run)
+        sub.set_defaults(run=run, ready=ready, wait_for_line=wait_for_line)
         return sub
 
     sub = command(publish, "topic")
@@ -237,6 +240,9 @@ def main():
     sub = command(ping, "target", "source")
     sub.add_argument("--count", type=int, required=True)
     sub.add_argument("--pause", type=int, default=0)
+
+    peer_cfg.add(command)
+    peer_log.add(command)
 
     args = parser.parse_args()
     print(json.dumps(args.run(args)), flush=True)

@@ -1,9 +1,12 @@
 //! The commands, one file each.
 
+mod cfg;
 mod clear;
 mod completions;
+mod deadman;
 mod demo;
 mod echo;
+mod log;
 mod ls;
 mod publish;
 mod rm;
@@ -22,6 +25,9 @@ use crate::stop::Stop;
 pub(crate) enum Command {
     Pub(publish::Args),
     Echo(echo::Args),
+    Cfg(cfg::Args),
+    Log(log::Args),
+    Deadman(deadman::Args),
     Ls(ls::Args),
     Watch(watch::Args),
     Stat(stat::Args),
@@ -50,6 +56,9 @@ impl Command {
         match self {
             Command::Pub(args) => args.run(stop),
             Command::Echo(args) => args.run(stop),
+            Command::Cfg(args) => args.run(stop),
+            Command::Log(args) => args.run(stop),
+            Command::Deadman(args) => args.run(stop),
             Command::Ls(args) => args.run(),
             Command::Watch(args) => args.run(stop),
             Command::Stat(args) => args.run(),

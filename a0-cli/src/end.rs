@@ -18,6 +18,8 @@ pub(crate) enum End {
     Told,
     /// Nothing more came in time.
     TimedOut,
+    /// The command that was run has ended with this exit code.
+    Exited(u8),
     /// Nobody reads the output any more, or a signal came.
     Stopped(Reason),
 }
@@ -36,6 +38,7 @@ impl End {
             }
             End::Told => ExitCode::from(1),
             End::TimedOut => ExitCode::from(3),
+            End::Exited(code) => ExitCode::from(code),
             End::Stopped(reason) => ExitCode::from(reason.exit_code()),
         }
     }

@@ -4,13 +4,17 @@ use std::io::Read;
 use std::path::Path;
 
 use a0_core::State;
-use a0_std::{Error, File, FileOptions, Mode};
+use a0_core::layout::MAGIC;
+use a0_linux::FileError;
+use a0_std::{Deadman, Error, File, FileOptions, Mode};
 
 /// A file and what can be said about it.
 #[derive(Debug)]
 pub(crate) enum Condition {
     /// A topic; so far.
     Topic(Box<File>),
+    /// No messages, but a deadman.
+    Deadman(Box<Deadman>),
     /// A file that no program has opened for writing yet.
     New {
         /// Bytes of the file.
@@ -20,20 +24,30 @@ pub(crate) enum Condition {
 
 /// Opens a file for reading only. Never creates or changes it.
 pub(crate) fn open(path: &Path) -> Result<Condition, Error> {
-    match File::open(path, &FileOptions::default().access(Mode::ReadOnly)) {
+    let options = FileOptions::default().access(Mode::ReadOnly);
+    match File::open(path, &options) {
         Ok(file) => Ok(Condition::Topic(Box::new(file))),
         Err(Error::Topic { source: a0_core::Error::Uninitialized, .. }) if !is_version_0_2(path) => {
             Ok(Condition::New { size: std::fs::metadata(path).map_or(0, |metadata| metadata.len()) })
         }
+        // What is too small for a topic may be a deadman, unless it is what is left of a topic.
+        Err(error @ Error::File(FileError::TooSmall { .. })) => match Deadman::open(path, options) {
+            Ok(deadman) if !starts_with(path, MAGIC) => Ok(Condition::Deadman(Box::new(deadman))),
+            _ => Err(error),
+        },
         Err(error) => Err(error),
     }
 }
 
 /// AlephZero 0.2 wrote files that start like this. Opening one for writing converts it.
 fn is_version_0_2(path: &Path) -> bool {
-    let mut start = [0; 2];
+    starts_with(path, [1, 1])
+}
+
+fn starts_with<const N: usize>(path: &Path, bytes: [u8; N]) -> bool {
+    let mut start = [0; N];
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
-    read.is_ok() && start == [1, 1]
+    read.is_ok() && start == bytes
 }
 
 /// Says more than the library does where the file is of version 0.2.

@@ -3,9 +3,11 @@
 mod commands;
 mod console;
 mod end;
+mod follow;
 mod inspect;
 mod payload;
 mod quantity;
+mod render;
 mod stop;
 mod target;
 
@@ -14,6 +16,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use commands::Command;
+use end::End;
 use stop::Stop;
 
 /// Publish, print, list, inspect and verify AlephZero topics.
@@ -38,7 +41,7 @@ Exit codes:
   0  done; also when whoever reads the output has closed it
   1  an error, said in one line that starts with 'a0: '
   2  wrong usage
-  3  timed out (echo)
+  3  timed out
   130, 143  ended by SIGINT (Ctrl-C), SIGTERM
 
 Environment:
@@ -51,7 +54,10 @@ fn main() -> ExitCode {
     let outcome = Stop::install().and_then(|stop| {
         let outcome = command.run(&stop);
         // Whatever a command makes of being stopped, this is why it ended.
-        stop.reason().map_or(outcome, |reason| Err(reason.into()))
+        match outcome {
+            Err(end @ End::Exited(_)) => Err(end),
+            outcome => stop.reason().map_or(outcome, |reason| Err(reason.into())),
+        }
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,19 +2,27 @@
 //!
 //! Signals are blocked in all threads and taken by one that waits for them, so no code runs inside a signal handler.
 //! What a command is in the middle of is left time to finish, as long as a [`Hold`] says so.
+#![allow(unsafe_code)]
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitStatus};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use a0_std::Interrupter;
+use a0_std::{DeadmanInterrupter, Interrupter};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
 
 use crate::end::{End, Outcome};
+
+/// The signals that end a command.
+const SIGNALS: [Signal; 2] = [Signal::SIGINT, Signal::SIGTERM];
 
 /// How long a command that asked for time is waited for: it may be stuck in a write to a pipe that nobody empties.
 const GRACE: Duration = Duration::from_secs(2);
@@ -50,8 +58,38 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     reason: Option<Reason>,
-    interrupter: Option<Interrupter>,
+    blocked: Option<Blocked>,
+    /// Another program that runs on behalf of this one. Signals are its business then.
+    program: Option<Pid>,
     holds: u32,
+}
+
+/// What may be in a wait that has to be interrupted.
+#[derive(Debug)]
+pub(crate) enum Blocked {
+    Reader(Interrupter),
+    Deadman(DeadmanInterrupter),
+}
+
+impl Blocked {
+    fn interrupt(&self) {
+        match self {
+            Blocked::Reader(reader) => reader.interrupt(),
+            Blocked::Deadman(deadman) => deadman.interrupt(),
+        }
+    }
+}
+
+impl From<Interrupter> for Blocked {
+    fn from(reader: Interrupter) -> Blocked {
+        Blocked::Reader(reader)
+    }
+}
+
+impl From<DeadmanInterrupter> for Blocked {
+    fn from(deadman: DeadmanInterrupter) -> Blocked {
+        Blocked::Deadman(deadman)
+    }
 }
 
 /// While it lives, the process is not ended right away. Its owner looks at [`Stop::reason`] often.
@@ -64,14 +102,14 @@ impl Stop {
     /// Starts waiting for signals. To be called before any other thread exists.
     pub(crate) fn install() -> Outcome<Stop> {
         let stop = Stop { shared: Arc::default() };
-        let mut signals = SigSet::empty();
-        signals.add(Signal::SIGINT);
-        signals.add(Signal::SIGTERM);
+        let signals = SigSet::from_iter(SIGNALS);
         signals.thread_block().map_err(End::failed)?;
         let watcher = stop.clone();
         spawn("a0-signals", move || {
-            if let Ok(signal) = signals.wait() {
-                watcher.end(Reason::Signal(signal));
+            while let Ok(signal) = signals.wait() {
+                if !watcher.passes_on(signal) {
+                    watcher.end(Reason::Signal(signal));
+                }
             }
         })?;
         Ok(stop)
@@ -100,13 +138,44 @@ impl Stop {
         self.state().reason
     }
 
-    /// Lets the reader that belongs to this handle be interrupted when it is time to end.
-    pub(crate) fn interrupts(&self, reader: Interrupter) {
+    /// Lets what belongs to this handle be interrupted when it is time to end.
+    pub(crate) fn interrupts(&self, blocked: impl Into<Blocked>) {
+        let (mut state, blocked) = (self.state(), blocked.into());
+        if state.reason.is_some() {
+            blocked.interrupt();
+        }
+        state.blocked = Some(blocked);
+    }
+
+    /// Runs another program to its end. Meanwhile SIGTERM goes to that one, and SIGINT has no effect here: Ctrl-C reaches
+    /// both. Gives `None` if it is time to end.
+    pub(crate) fn run(&self, command: &mut Command) -> io::Result<Option<ExitStatus>> {
+        // Locked, so that no signal comes between.
         let mut state = self.state();
         if state.reason.is_some() {
-            reader.interrupt();
+            return Ok(None);
         }
-        state.interrupter = Some(reader);
+        let unblock = || Ok(SigSet::from_iter(SIGNALS).thread_unblock()?);
+        // SAFETY: changes the signal mask of the new process and does nothing else, which is allowed between fork and
+        // exec.
+        let mut child = unsafe { command.pre_exec(unblock) }.spawn()?;
+        let pid = Pid::from_raw(child.id().cast_signed());
+        state.program = Some(pid);
+        drop(state);
+        // Not taken note of by the kernel yet: until it is, the id belongs to no other process.
+        while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(nix::Error::EINTR) {}
+        self.state().program = None;
+        child.wait().map(Some)
+    }
+
+    /// Whether a signal is for the program that runs.
+    fn passes_on(&self, signal: Signal) -> bool {
+        let state = self.state();
+        if let Some(program) = state.program.filter(|_| signal == Signal::SIGTERM) {
+            // Can only fail if it has just ended.
+            let _ = kill(program, signal);
+        }
+        state.program.is_some()
     }
 
     /// Asks for time to finish.
@@ -131,8 +200,8 @@ impl Stop {
     fn end(&self, reason: Reason) -> ! {
         let mut state = self.state();
         let reason = *state.reason.get_or_insert(reason);
-        if let Some(reader) = state.interrupter.take() {
-            reader.interrupt();
+        if let Some(blocked) = state.blocked.take() {
+            blocked.interrupt();
         }
         self.shared.changed.notify_all();
         let deadline = Instant::now() + GRACE;

@@ -7,7 +7,7 @@ use a0_std::Protocol;
 use crate::end::Outcome;
 
 /// Shown in the help of every command that takes one.
-pub(crate) const HELP: &str = "A pub/sub topic; or a file of any protocol, if it starts with /, ./ or ../ or ends in .a0 \
+pub(crate) const HELP: &str = "A pub/sub topic; or a file of any protocol, if it starts with /, ./ or ../ or ends in .a0 or .deadman \
                                (looked for in the working directory, then below A0_ROOT)";
 
 /// The path of a topic's file. Whether a name means a topic or a file does not depend on which files exist.
@@ -24,5 +24,6 @@ pub(crate) fn resolve(target: &str) -> Outcome<PathBuf> {
 }
 
 fn is_file(target: &str) -> bool {
-    target.starts_with(['/']) || target.starts_with("./") || target.starts_with("../") || target.ends_with(".a0")
+    ["/", "./", "../"].iter().any(|start| target.starts_with(start))
+        || [".a0", ".deadman"].iter().any(|end| target.ends_with(end))
 }

@@ -37,8 +37,17 @@ fn list() {
     let names: Vec<_> = found.iter().map(|o| (o["protocol"].as_str().unwrap(), o["topic"].as_str().unwrap())).collect();
     assert_eq!(
         names,
-        [("pubsub", "b"), ("pubsub", "broken"), ("pubsub", "cam/front"), ("rpc", "deep"), ("pubsub", "fresh")]
+        [
+            ("deadman", "api"),
+            ("pubsub", "b"),
+            ("pubsub", "broken"),
+            ("pubsub", "cam/front"),
+            ("rpc", "deep"),
+            ("pubsub", "fresh")
+        ]
     );
+    assert_eq!((&found[0]["taken"], &found[0]["size"]), (&false.into(), &32.into()));
+    let found = &found[1..];
     assert_eq!((&found[0]["seq_low"], &found[0]["seq_high"], &found[0]["messages"]), (&1.into(), &3.into(), &3.into()));
     assert_eq!(found[0]["size"], 16 << 20);
     assert!(found[0]["used"].as_u64().unwrap() > 144);
@@ -46,8 +55,8 @@ fn list() {
     assert_eq!(found[2]["path"], root.path("cam/front.pubsub.a0").to_str().unwrap());
     assert_eq!(found[4]["seq_high"], Value::Null);
     let text = root.ok("ls");
-    assert_eq!(text.lines().count(), 6, "{text}");
-    assert!(text.contains("damaged: ") && text.contains("1-3"), "{text}");
+    assert_eq!(text.lines().count(), 7, "{text}");
+    assert!(text.contains("damaged: ") && text.contains("1-3") && text.contains("never taken"), "{text}");
 }
 
 #[test]

@@ -7,6 +7,8 @@ use a0_core::PacketError;
 use a0_linux::FileError;
 use thiserror::Error;
 
+use crate::cfg::CfgError;
+
 /// Result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -64,8 +66,16 @@ pub enum Error {
     /// A packet that cannot be written.
     #[error("the packet cannot be sent: {0}")]
     BadPacket(#[from] PacketError),
+    /// A configuration cannot be used as asked: see the inner error.
+    #[error("{}: {source}", path.display())]
+    Cfg {
+        /// The topic's file.
+        path: PathBuf,
+        /// The reason.
+        source: CfgError,
+    },
     /// Nothing came in time.
-    #[error("{}: nothing within {waited:?}", path.display())]
+    #[error("{}: nothing new within {waited:?}", path.display())]
     Timeout {
         /// The topic's file, or the pattern of a discovery.
         path: PathBuf,

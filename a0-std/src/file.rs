@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use a0_core::{Locked, RawMem, Transport};
 use a0_linux::{AccessLock, FileOptions, Mapping, Mode, TopicFile};
@@ -97,7 +98,12 @@ impl File {
 
     #[inline(always)]
     pub(crate) fn lock(&self) -> Result<SharedLocked<'_>> {
-        self.transport().lock(Some(LOCK_PATIENCE)).map_err(|source| self.error(source))
+        self.lock_within(LOCK_PATIENCE)
+    }
+
+    #[inline(always)]
+    pub(crate) fn lock_within(&self, patience: Duration) -> Result<SharedLocked<'_>> {
+        self.transport().lock(Some(patience)).map_err(|source| self.error(source))
     }
 
     #[cold]
@@ -107,4 +113,4 @@ impl File {
 }
 
 /// How long a lock is waited for. No holder needs a fraction of it; what takes longer is stopped or hostile.
-const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(10);

@@ -19,13 +19,18 @@
 //!
 //! * [`Publisher`], [`Subscriber`] (owns a thread), [`SubscriberSync`], and [`SubscriberZeroCopy`],
 //!   [`SubscriberSyncZeroCopy`] that read in place under the lock.
+//! * [`Cfg`], [`CfgVar`], [`CfgWatcher`]: configuration, changed by several programs at once.
+//! * [`Logger`], [`LogListener`], [`LogListenerSync`]: log messages with a level. With the feature `tracing` there is
+//!   `TracingLayer`, with the feature `log` there is `LogBackend`, for programs that use those crates.
 //! * [`Writer`], [`Reader`], [`ReaderSync`], …: the same over any [`File`].
 //! * [`Deadman`] tells others that this program lives.
 //! * [`Discovery`] (owns a thread), [`DiscoverySync`]: which topics there are, as they come and go.
 //! * [`Packet`], [`PacketView`]: what is sent: an id, headers, a payload.
+//! * [`TimeMono`], [`TimeWall`]: the times in headers; [`SystemClock`] tells them.
 //! * [`Init`], [`Iter`]: where a reader starts and how it goes on.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod cfg;
 mod deadman;
 mod discovery;
 pub mod env;
@@ -33,6 +38,7 @@ mod error;
 mod file;
 mod glob;
 mod id;
+mod log;
 mod message;
 mod packet;
 mod pubsub;
@@ -41,9 +47,16 @@ mod templates;
 mod topic;
 mod writer;
 
+#[cfg(feature = "log")]
+pub use self::log::LogBackend;
+#[cfg(feature = "tracing")]
+pub use self::log::TracingLayer;
+pub use self::log::{Level, LogListener, LogListenerSync, LogMessage, Logger};
 pub use a0_core::packet::keys;
-pub use a0_core::{Id, State, TimeMono, TimeWall};
-pub use a0_linux::{DeadmanLayout, FileOptions, Mode};
+pub use a0_core::time::TimeError;
+pub use a0_core::{Clock, Id, State, TimeMono, TimeWall};
+pub use a0_linux::{DeadmanLayout, FileOptions, Mode, SystemClock};
+pub use cfg::{Cfg, CfgError, CfgVar, CfgWatcher};
 pub use deadman::{Deadman, DeadmanInterrupter, DeadmanOptions, DeadmanState, Taken};
 pub use discovery::{DiscoveredTopic, Discovery, DiscoveryEvent, DiscoverySync};
 pub use error::{Error, Result};

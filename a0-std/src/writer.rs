@@ -1,10 +1,12 @@
 //! Writing packets into a file.
 
+mod locked;
+
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use a0_core::packet::{Decimal, LastTexts, PacketSink, Staged, Stamp, StandardHeaders};
-use a0_core::{Clock, Encoder, Id, Mem, Slot};
+use a0_core::{Clock, Encoder, Id, Mem, Slot, TimeWall};
 use a0_linux::SystemClock;
 
 use crate::error::Result;
@@ -106,6 +108,19 @@ impl Writer {
         Encoder::new(id, &[headers], &[])?;
         let time_wall = SystemClock.wall();
         let mut locked = self.file.lock()?;
+        self.append_standard(&mut locked, standard, time_wall, id, headers, payload)
+    }
+
+    #[inline(always)]
+    fn append_standard(
+        &self,
+        locked: &mut SharedLocked<'_>,
+        standard: &Standard,
+        time_wall: TimeWall,
+        id: &Id,
+        headers: &[(&str, &str)],
+        payload: &[u8],
+    ) -> Result<u64> {
         let stamp = Stamp {
             transport_seq: locked.state().seq_high,
             // Under the lock, so that times are in order within a topic.
@@ -118,9 +133,9 @@ impl Writer {
         let encoded =
             LAST_TEXTS.with_borrow_mut(|last| standard.headers.encode_head(id, &stamp, headers, last, &mut head));
         let seq = match encoded {
-            Ok(len) => self.append_joined(&mut locked, &head[..len], payload)?,
+            Ok(len) => self.append_joined(locked, &head[..len], payload)?,
             // Larger than usual.
-            Err(_) => self.append_stamped(&mut locked, standard, id, &stamp, headers, payload)?,
+            Err(_) => self.append_stamped(locked, standard, id, &stamp, headers, payload)?,
         };
         standard.next_seq.store(stamp.writer_seq.wrapping_add(1), Ordering::Relaxed);
         Ok(seq)

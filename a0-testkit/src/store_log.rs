@@ -3,6 +3,9 @@
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
 
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{RngCore, SeedableRng};
+
 use a0_core::Mem;
 use a0_core::layout::Field;
 
@@ -21,7 +24,27 @@ struct Inner {
     /// The memory at the mark.
     before: Vec<u8>,
     now: Vec<u8>,
-    stores: Vec<(usize, Vec<u8>)>,
+    stores: Vec<Store>,
+    /// Stores from this one on stay behind those before it.
+    fence: usize,
+}
+
+#[derive(Debug)]
+struct Store {
+    at: usize,
+    bytes: Vec<u8>,
+    /// Stays behind all stores before it.
+    release: bool,
+    /// Stays behind the stores before this one.
+    fence: usize,
+}
+
+impl Store {
+    /// Whether this one must come behind the `i`th, which the program does earlier.
+    fn follows(&self, i: usize, earlier: &Store) -> bool {
+        let overlap = self.at < earlier.at + earlier.bytes.len() && earlier.at < self.at + self.bytes.len();
+        self.release || i < self.fence || overlap
+    }
 }
 
 /// A copy into the arena can be cut off between any two of these.
@@ -35,7 +58,7 @@ impl StoreLog {
 
     /// Says that there are `size` bytes, of which only these must ever be used.
     pub fn claiming(bytes: &[u8], size: u64) -> Self {
-        let inner = Inner { before: bytes.to_vec(), now: bytes.to_vec(), stores: Vec::new() };
+        let inner = Inner { before: bytes.to_vec(), now: bytes.to_vec(), stores: Vec::new(), fence: 0 };
         StoreLog { size, inner: RefCell::new(inner) }
     }
 
@@ -44,6 +67,7 @@ impl StoreLog {
         let mut inner = self.inner.borrow_mut();
         inner.before = inner.now.clone();
         inner.stores.clear();
+        inner.fence = 0;
     }
 
     /// Stores since the mark.
@@ -61,8 +85,30 @@ impl StoreLog {
         let inner = self.inner.borrow();
         let mut image = inner.before.clone();
         let mut images = vec![image.clone()];
-        for (at, bytes) in &inner.stores {
-            image[*at..][..bytes.len()].copy_from_slice(bytes);
+        for store in &inner.stores {
+            image[store.at..][..store.bytes.len()].copy_from_slice(&store.bytes);
+            images.push(image.clone());
+        }
+        images
+    }
+
+    /// As [`StoreLog::images`], in another order of the stores: one that the orderings asked for allow, picked at random.
+    ///
+    /// That is what a compiler may make of the program, and more than a processor does.
+    pub fn images_reordered(&self, seed: u64) -> Vec<Vec<u8>> {
+        let inner = self.inner.borrow();
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let mut left: Vec<(usize, &Store)> = inner.stores.iter().enumerate().collect();
+        let mut image = inner.before.clone();
+        let mut images = vec![image.clone()];
+        while !left.is_empty() {
+            let free = |at: &usize| {
+                let store = left[*at].1;
+                !left[..*at].iter().any(|(i, earlier)| store.follows(*i, earlier))
+            };
+            let choice: Vec<usize> = (0..left.len()).filter(free).collect();
+            let (_, store) = left.remove(choice[random.next_u64() as usize % choice.len()]);
+            image[store.at..][..store.bytes.len()].copy_from_slice(&store.bytes);
             images.push(image.clone());
         }
         images
@@ -73,15 +119,24 @@ impl StoreLog {
         inner.now[offset as usize..][..N].try_into().expect("N bytes")
     }
 
-    fn set(&self, offset: u64, bytes: &[u8]) {
+    fn set(&self, offset: u64, bytes: &[u8], order: Ordering) {
         let mut inner = self.inner.borrow_mut();
         inner.now[offset as usize..][..bytes.len()].copy_from_slice(bytes);
-        inner.stores.push((offset as usize, bytes.to_vec()));
+        let fence = inner.fence;
+        let release = order != Ordering::Relaxed;
+        inner.stores.push(Store { at: offset as usize, bytes: bytes.to_vec(), release, fence });
+    }
+
+    /// Nothing later comes before anything earlier.
+    fn barrier(&self) {
+        let mut inner = self.inner.borrow_mut();
+        inner.fence = inner.stores.len();
     }
 
     fn update(&self, field: Field<u32>, change: impl FnOnce(u32) -> u32) -> u32 {
         let old = u32::from_le_bytes(self.get(field.offset()));
-        self.set(field.offset(), &change(old).to_le_bytes());
+        self.set(field.offset(), &change(old).to_le_bytes(), Ordering::AcqRel);
+        self.barrier();
         old
     }
 }
@@ -99,21 +154,22 @@ impl Mem for StoreLog {
     fn load_u64(&self, field: Field<u64>, _: Ordering) -> u64 {
         u64::from_le_bytes(self.get(field.offset()))
     }
-    fn store_u8(&self, field: Field<u8>, value: u8, _: Ordering) {
-        self.set(field.offset(), &[value]);
+    fn store_u8(&self, field: Field<u8>, value: u8, order: Ordering) {
+        self.set(field.offset(), &[value], order);
     }
-    fn store_u32(&self, field: Field<u32>, value: u32, _: Ordering) {
-        self.set(field.offset(), &value.to_le_bytes());
+    fn store_u32(&self, field: Field<u32>, value: u32, order: Ordering) {
+        self.set(field.offset(), &value.to_le_bytes(), order);
     }
-    fn store_u64(&self, field: Field<u64>, value: u64, _: Ordering) {
-        self.set(field.offset(), &value.to_le_bytes());
+    fn store_u64(&self, field: Field<u64>, value: u64, order: Ordering) {
+        self.set(field.offset(), &value.to_le_bytes(), order);
     }
     fn cas_u32(&self, field: Field<u32>, current: u32, new: u32, _: Ordering) -> Result<u32, u32> {
         let old = u32::from_le_bytes(self.get(field.offset()));
         if old != current {
             return Err(old);
         }
-        self.set(field.offset(), &new.to_le_bytes());
+        self.set(field.offset(), &new.to_le_bytes(), Ordering::AcqRel);
+        self.barrier();
         Ok(old)
     }
     fn fetch_add_u32(&self, field: Field<u32>, value: u32, _: Ordering) -> u32 {
@@ -125,13 +181,18 @@ impl Mem for StoreLog {
     fn fetch_and_u32(&self, field: Field<u32>, value: u32, _: Ordering) -> u32 {
         self.update(field, |old| old & value)
     }
-    fn fence(&self, _: Ordering) {}
+    fn fence(&self, order: Ordering) {
+        // An acquire fence keeps stores behind loads, and says nothing of other stores.
+        if order != Ordering::Acquire {
+            self.barrier();
+        }
+    }
     fn read(&self, offset: u64, into: &mut [u8]) {
         into.copy_from_slice(&self.inner.borrow().now[offset as usize..][..into.len()]);
     }
     fn write(&self, offset: u64, bytes: &[u8]) {
         for (i, part) in bytes.chunks(COPY_UNIT).enumerate() {
-            self.set(offset + (i * COPY_UNIT) as u64, part);
+            self.set(offset + (i * COPY_UNIT) as u64, part, Ordering::Relaxed);
         }
     }
 }

@@ -3,7 +3,8 @@
 use a0_std::{File, FileOptions};
 use clap::Parser;
 
-use crate::end::Outcome;
+use crate::end::{End, Outcome};
+use crate::inspect::{self, Condition};
 use crate::target;
 
 /// Remove all messages of a topic
@@ -20,7 +21,11 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self) -> Outcome {
         for target in &self.targets {
-            File::open(target::resolve(target)?, &FileOptions::default().create(false))?.clear()?;
+            let path = target::resolve(target)?;
+            if let Ok(Condition::Deadman(_)) = inspect::open(&path) {
+                return Err(End::failed(format_args!("{} is a deadman, which has no messages", path.display())));
+            }
+            File::open(path, &FileOptions::default().create(false))?.clear()?;
         }
         Ok(())
     }

@@ -6,22 +6,18 @@ use std::time::{Duration, Instant};
 
 use a0_linux::FileError;
 use a0_std::{Error, FileOptions, Init, Iter, Message, Mode, ReaderOptions, SubscriberSync};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::{Parser, ValueEnum};
-use serde_json::json;
+use serde_json::Value;
 
-use crate::console::{Escaped, Output, complain, output};
+use crate::console::{Output, complain, output};
 use crate::end::{End, Outcome};
 use crate::payload::Checker;
 use crate::quantity::seconds;
+use crate::render::{Headers, Payload, object};
 use crate::stop::Stop;
 
 /// Between two looks whether the topic has been removed.
 const PATROL: Duration = Duration::from_secs(1);
-
-/// Bytes of a payload that is no text that are shown to people.
-const PREVIEW: usize = 32;
 
 /// Print the messages of a topic as they come
 ///
@@ -73,13 +69,23 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Start {
+pub(crate) enum Start {
     /// With the oldest message still there
     Oldest,
     /// With the newest message there is
     MostRecent,
     /// With the first message that comes
     AwaitNew,
+}
+
+impl From<Start> for Init {
+    fn from(start: Start) -> Init {
+        match start {
+            Start::Oldest => Init::Oldest,
+            Start::MostRecent => Init::MostRecent,
+            Start::AwaitNew => Init::AwaitNew,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -147,11 +153,7 @@ impl Args {
 
     fn subscribe(&self, init: Start) -> Result<SubscriberSync, Error> {
         let options = |access| ReaderOptions {
-            init: match init {
-                Start::Oldest => Init::Oldest,
-                Start::MostRecent => Init::MostRecent,
-                Start::AwaitNew => Init::AwaitNew,
-            },
+            init: init.into(),
             iter: match self.iter {
                 Step::Next => Iter::Next,
                 Step::Newest => Iter::Newest,
@@ -229,48 +231,12 @@ impl Printer<'_> {
             let _ = writeln!(line, "-- {} missed --", message.missed());
         }
         let _ = write!(line, "[{}] ", message.seq());
-        let mut headers = message.headers().filter(|(key, _)| !key.starts_with("a0_")).peekable();
-        if headers.peek().is_some() {
-            line.push('{');
-            for (index, (key, value)) in headers.enumerate() {
-                let comma = if index > 0 { ", " } else { "" };
-                let _ = write!(line, "{comma}{}={}", Escaped(key), Escaped(value));
-            }
-            line.push_str("} ");
-        }
-        let payload = message.payload();
-        match str::from_utf8(payload) {
-            Ok(text) => {
-                let _ = write!(line, "{}", Escaped(text));
-            }
-            Err(_) => {
-                let _ = write!(line, "<{} bytes> ", payload.len());
-                for byte in payload.iter().take(PREVIEW) {
-                    let _ = write!(line, "{byte:02x}");
-                }
-                if payload.len() > PREVIEW {
-                    line.push('…');
-                }
-            }
-        }
+        let _ = write!(line, "{}{}", Headers(message), Payload(message.payload()));
         line.push('\n');
         self.output.write_all(line.as_bytes())
     }
 
     fn json(&mut self, message: &Message<'_>) -> io::Result<()> {
-        let headers: Vec<_> = message.headers().map(|(key, value)| json!([key, value])).collect();
-        let (key, payload) = match str::from_utf8(message.payload()) {
-            Ok(text) => ("payload", text.to_owned()),
-            Err(_) => ("payload_base64", BASE64.encode(message.payload())),
-        };
-        let object = json!({
-            "topic": self.args.topic,
-            "seq": message.seq(),
-            "id": message.id(),
-            "headers": headers,
-            (key): payload,
-            "missed": message.missed(),
-        });
-        writeln!(self.output, "{object}")
+        writeln!(self.output, "{}", Value::from(object(&self.args.topic, message)))
     }
 }

@@ -11,6 +11,7 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 use super::Format;
+use super::deadman::Look;
 use crate::console::{Table, complain, is_terminal, output};
 use crate::end::{End, Outcome};
 use crate::inspect::{self, Condition};
@@ -28,7 +29,7 @@ Examples:
 
 JSON, one object a line:
   protocol (null if unknown), topic, path, size, used, messages, seq_low, seq_high; damaged ones have error instead of
-  the last four, new ones that nobody has written to yet have null")]
+  the last four, new ones that nobody has written to yet have null, and deadmen have what 'a0 deadman state' says")]
 pub(crate) struct Args {
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
@@ -45,8 +46,7 @@ impl Name {
     /// What a path stands for; `None` if it is nothing of ours.
     fn of(path: &Path, root: &Path, templates: &Templates) -> Option<Name> {
         if let Some((protocol, topic)) = templates.topic(path) {
-            // A deadman's file holds a lock, not messages.
-            return (protocol != Protocol::Deadman).then_some(Name { protocol: Some(protocol), topic });
+            return Some(Name { protocol: Some(protocol), topic });
         }
         let unknown = path.extension().is_some_and(|extension| extension == "a0") && !is_temporary(path);
         let topic = || path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
@@ -83,45 +83,55 @@ impl Args {
     }
 }
 
-/// The state of a sound topic, `None` for a new one.
-fn look(path: &Path) -> Result<Option<State>, String> {
+/// What a sound file holds.
+enum Found {
+    Messages(State),
+    Deadman(Look),
+    /// A topic that nobody has written to yet.
+    New,
+}
+
+fn look(path: &Path) -> Result<Found, String> {
     match inspect::open(path) {
-        Ok(Condition::Topic(file)) => inspect::check(&file).map(Some),
-        Ok(Condition::New { .. }) => Ok(None),
+        Ok(Condition::Topic(file)) => inspect::check(&file).map(Found::Messages),
+        Ok(Condition::Deadman(deadman)) => Look::at(&deadman).map(Found::Deadman).map_err(|error| error.to_string()),
+        Ok(Condition::New { .. }) => Ok(Found::New),
         Err(error) => Err(inspect::reason(path, &error)),
     }
 }
 
-fn row(name: &Name, size: u64, found: &Result<Option<State>, String>) -> Vec<String> {
+fn row(name: &Name, size: u64, found: &Result<Found, String>) -> Vec<String> {
     let mut row = vec![name.protocol.map_or("-", Protocol::name).to_owned(), name.topic.clone(), human(size)];
     match found {
-        Ok(Some(state)) => {
+        Ok(Found::Messages(state)) => {
             row.extend([human(state.high_water_mark), state.frame_count().to_string(), inspect::range(state)])
         }
-        Ok(None) => row.extend(["-".to_owned(), "0".to_owned(), "new".to_owned()]),
+        Ok(Found::Deadman(look)) => row.extend(["-".to_owned(), "-".to_owned(), look.to_string()]),
+        Ok(Found::New) => row.extend(["-".to_owned(), "0".to_owned(), "new".to_owned()]),
         Err(reason) => row.extend(["-".to_owned(), "-".to_owned(), format!("damaged: {reason}")]),
     }
     row
 }
 
-fn object(name: &Name, path: &Path, size: u64, found: &Result<Option<State>, String>) -> Value {
+fn object(name: &Name, path: &Path, size: u64, found: &Result<Found, String>) -> Value {
     let mut object = json!({
         "protocol": name.protocol.map(Protocol::name),
         "topic": name.topic,
         "path": path.to_string_lossy(),
         "size": size,
     });
-    let more = match found {
-        Ok(state) => json!({
-            "used": state.map(|state| state.high_water_mark),
-            "messages": state.map(|state| state.frame_count()),
-            "seq_low": state.map(|state| state.seq_low),
-            "seq_high": state.map(|state| state.seq_high),
-        }),
-        Err(reason) => json!({ "error": reason }),
-    };
-    if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
-        object.extend(more);
+    let Value::Object(facts) = &mut object else { return object };
+    let mut fact = |key: &str, value: Value| facts.insert(key.to_owned(), value);
+    match found {
+        Ok(Found::Messages(state)) => {
+            fact("used", json!(state.high_water_mark));
+            fact("messages", json!(state.frame_count()));
+            fact("seq_low", json!(state.seq_low));
+            fact("seq_high", json!(state.seq_high));
+        }
+        Ok(Found::Deadman(look)) => look.describe(facts),
+        Ok(Found::New) => drop(["used", "messages", "seq_low", "seq_high"].map(|key| fact(key, Value::Null))),
+        Err(reason) => drop(fact("error", json!(reason))),
     }
     object
 }

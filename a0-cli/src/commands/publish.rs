@@ -49,7 +49,7 @@ pub(crate) struct Args {
     arena: Option<u64>,
 }
 
-fn header(text: &str) -> Result<(String, String), String> {
+pub(crate) fn header(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some(("", _)) => Err("the key is missing".to_owned()),
         Some((key, value)) => Ok((key.to_owned(), value.to_owned())),

@@ -6,13 +6,15 @@ use a0_linux::FileError;
 use a0_std::{Error, File};
 use clap::Parser;
 
+use super::deadman::Look;
 use crate::end::{End, Outcome};
-use crate::{inspect, target};
+use crate::inspect::{self, Condition};
+use crate::target;
 
 /// Remove a topic
 ///
 /// Removes the topic's file. Programs that have it open keep what they have, unseen by others; those that come later
-/// start a new topic. To empty a topic that is in use, see 'a0 clear'.
+/// start a new topic. To empty a topic that is in use, see 'a0 clear'. A deadman that somebody has is not removed.
 #[derive(Debug, Parser)]
 #[command(after_help = "Example:\n  a0 rm cam/front")]
 pub(crate) struct Args {
@@ -34,13 +36,23 @@ impl Args {
     }
 }
 
-/// Files that neither are topics nor have the name of one are somebody else's.
+/// Files that neither are topics nor have the name of one are somebody else's, and so is a deadman that somebody has.
 fn refuse_others(path: &Path) -> Outcome {
-    if path.extension().is_some_and(|extension| extension == "a0") {
+    let found = inspect::open(path);
+    if let Ok(Condition::Deadman(deadman)) = &found {
+        let look = Look::at(deadman)?;
+        if look.state.taken && look.is_sound() {
+            // A second owner could come, and neither would know of the other.
+            return Err(End::failed(format_args!("{} is {look}: end that one first", path.display())));
+        }
+    }
+    if path.extension().is_some_and(|extension| extension == "a0" || extension == "deadman") {
         return Ok(());
     }
-    match inspect::open(path) {
-        Err(Error::File(FileError::TooSmall { .. }) | Error::Topic { source: a0_core::Error::Corrupt(_), .. }) => {
+    match found {
+        // By its size alone any file may look like a deadman.
+        Ok(Condition::Deadman(_))
+        | Err(Error::File(FileError::TooSmall { .. }) | Error::Topic { source: a0_core::Error::Corrupt(_), .. }) => {
             Err(End::failed(format_args!("{} is no topic: remove it with rm if it is to go", path.display())))
         }
         _ => Ok(()),

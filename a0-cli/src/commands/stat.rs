@@ -11,6 +11,7 @@ use clap::Parser;
 use serde_json::{Map, Value, json};
 
 use super::Format;
+use super::deadman::Look;
 use crate::console::{Escaped, output};
 use crate::end::{End, Outcome};
 use crate::inspect::{self, Condition};
@@ -48,6 +49,7 @@ impl Args {
                 facts.insert("size".into(), json!(size));
                 facts.insert("initialized".into(), json!(false));
             }
+            Condition::Deadman(deadman) => Look::at(&deadman)?.describe(&mut facts),
             Condition::Topic(file) => describe(&file, &mut facts)?,
         }
         let mut output = output()?;

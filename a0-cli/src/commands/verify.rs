@@ -6,6 +6,7 @@ use std::path::Path;
 use a0_std::{Error, File, Init, ReaderSync};
 use clap::Parser;
 
+use super::deadman::Look;
 use crate::console::{Escaped, Output, output};
 use crate::end::{End, Outcome};
 use crate::inspect::{self, Condition};
@@ -55,6 +56,12 @@ fn verify(path: &Path, output: &mut Output) -> Outcome<bool> {
         Ok(Condition::New { .. }) => {
             writeln!(output, "{name}: sound; no program has written to it yet")?;
             return Ok(true);
+        }
+        Ok(Condition::Deadman(deadman)) => {
+            let look = Look::at(&deadman)?;
+            let sound = look.is_sound();
+            writeln!(output, "{name}: {}{look}", if sound { "sound; a deadman, " } else { "a deadman, " })?;
+            return Ok(sound);
         }
         Err(error) => return Err(End::failed(inspect::reason(path, &error))),
     };

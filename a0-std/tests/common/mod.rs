@@ -46,3 +46,12 @@ pub(crate) fn write(file: &File, texts: &[&str]) {
 pub(crate) fn text(message: &Message<'_>) -> String {
     String::from_utf8(message.payload().to_vec()).unwrap()
 }
+
+/// Waits for something that must happen.
+pub(crate) fn until(mut happened: impl FnMut() -> bool) {
+    let started = std::time::Instant::now();
+    while !happened() {
+        assert!(started.elapsed() < std::time::Duration::from_secs(20), "it does not happen");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}

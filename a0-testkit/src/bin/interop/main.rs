@@ -3,6 +3,9 @@
 //! Every command says `ready` when it has opened its topics, waits for a line on its standard input where noted, and
 //! ends with a report in one line of JSON.
 
+mod cfg;
+mod log;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write, stdin, stdout};
 use std::process::ExitCode;
@@ -87,6 +90,10 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         pause: u64,
     },
+    #[command(flatten)]
+    Cfg(cfg::Command),
+    #[command(flatten)]
+    Log(log::Command),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -165,6 +172,8 @@ fn run(command: Command) -> Result<Value> {
             }
         }
         Command::Ping { to, from, count, pause } => ping(&to, &from, count, Duration::from_millis(pause)),
+        Command::Cfg(command) => command.run(),
+        Command::Log(command) => command.run(),
     }
 }
 

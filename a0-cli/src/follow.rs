@@ -1,0 +1,122 @@
+//! Printing what comes on a topic until there was enough of it.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use a0_linux::FileError;
+use a0_std::{Error, File, FileOptions, Interrupter, Mode};
+use clap::Args;
+
+use crate::console::{Output, complain};
+use crate::end::{End, Outcome};
+use crate::quantity::seconds;
+use crate::stop::Stop;
+
+/// Between two looks whether the topic has been removed.
+const PATROL: Duration = Duration::from_secs(1);
+
+/// When to end.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Limits {
+    /// End after so many messages
+    #[arg(short = 'n', long)]
+    count: Option<u64>,
+    /// End after so long, however many messages have come by then
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+}
+
+/// What became of the next message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// It was printed; its sequence number.
+    Printed(u64),
+    /// It was damaged, and said to be.
+    PassedOver,
+    /// There is none.
+    Nothing,
+}
+
+/// A reader, and what it does with messages.
+pub(crate) trait Follower {
+    /// Prints the next message there is.
+    fn read(&mut self, output: &mut Output) -> Outcome<Step>;
+
+    /// Waits for the next message and prints it.
+    fn wait(&mut self, timeout: Duration, output: &mut Output) -> Outcome<Step>;
+
+    /// Begins with the oldest message of this file.
+    fn reopen(&mut self, file: &File) -> Outcome;
+
+    fn file(&self) -> &File;
+
+    fn interrupter(&self) -> Interrupter;
+}
+
+/// Prints until there was enough.
+pub(crate) fn follow(follower: &mut impl Follower, limits: Limits, mut output: Output, stop: &Stop) -> Outcome {
+    let deadline = limits.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    stop.watch_output()?;
+    let _hold = stop.hold();
+    stop.interrupts(follower.interrupter());
+    let mut left = limits.count.unwrap_or(u64::MAX);
+    // Once the time is up, only what is there already.
+    let mut last = None;
+    while left > 0 && stop.reason().is_none() {
+        if last.is_none() && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            last = Some(follower.file().state()?.seq_high);
+        }
+        let mut step = follower.read(&mut output)?;
+        if step == Step::Nothing && last.is_none() {
+            output.flush()?;
+            let wait = deadline.map_or(PATROL, |deadline| deadline.saturating_duration_since(Instant::now()));
+            step = follower.wait(wait.min(PATROL), &mut output)?;
+            if step == Step::Nothing && follower.file().is_removed()? {
+                // Whoever writes from now on finds another file.
+                let path = follower.file().path().to_owned();
+                complain(format_args!("{} was removed; going on with a new topic", path.display()));
+                follower.reopen(&open(&path)?)?;
+                stop.interrupts(follower.interrupter());
+            }
+        }
+        match (step, last) {
+            (Step::Printed(seq), last) => {
+                left -= 1;
+                if last.is_some_and(|last| seq >= last) {
+                    break;
+                }
+            }
+            (Step::Nothing, Some(_)) => break,
+            (Step::PassedOver | Step::Nothing, _) => {}
+        }
+    }
+    output.flush()?;
+    if left > 0 && last.is_some() { Err(End::TimedOut) } else { Ok(()) }
+}
+
+/// A damaged message is reported and passed over.
+pub(crate) fn tolerate(error: Error) -> Outcome<Step> {
+    match error {
+        Error::Timeout { .. } | Error::Interrupted { .. } => Ok(Step::Nothing),
+        Error::BadMessage { .. } | Error::Topic { source: a0_core::Error::Corrupt(_), .. } => {
+            complain(error);
+            Ok(Step::PassedOver)
+        }
+        other => Err(other.into()),
+    }
+}
+
+/// Opens a file to read it, creating it if it does not exist. One that may only be read is opened for that.
+pub(crate) fn open(path: &Path) -> Outcome<File> {
+    match File::open(path, &FileOptions::default()) {
+        Err(denied @ Error::File(FileError::PermissionDenied { .. })) => {
+            match File::open(path, &FileOptions::default().access(Mode::ReadOnly)) {
+                // It was creating it that is not permitted.
+                Err(Error::File(FileError::NotFound { .. })) => Err(denied.into()),
+                read_only => Ok(read_only?),
+            }
+        }
+        shared => Ok(shared?),
+    }
+}
