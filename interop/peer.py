@@ -17,6 +17,7 @@ import a0
 import peer_cfg
 import peer_deadman
 import peer_log
+import peer_rpc
 
 LARGEST = 100 << 10
 PATIENCE = 20.0
@@ -245,6 +246,7 @@ def main():
     peer_cfg.add(command)
     peer_deadman.add(command)
     peer_log.add(command)
+    peer_rpc.add(command)
 
     args = parser.parse_args()
     print(json.dumps(args.run(args)), flush=True)

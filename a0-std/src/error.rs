@@ -88,6 +88,40 @@ pub enum Error {
         /// The topic's file, or the pattern of a discovery.
         path: PathBuf,
     },
+    /// The server that was there when the call was sent is gone; whether it has acted on the call is unknown.
+    #[error("{}: the server is gone", path.display())]
+    ServerGone {
+        /// The topic's file.
+        path: PathBuf,
+    },
+    /// The request was overwritten before the server came to it, or before the call timed out: the arena is too small for
+    /// what is in flight.
+    #[error("{}: the request was overwritten, perhaps before a server has seen it; a larger arena holds more", path.display())]
+    RequestLost {
+        /// The topic's file.
+        path: PathBuf,
+    },
+    /// The client was too slow for the topic: messages were overwritten before it has read them, and the answer may have been
+    /// among them.
+    #[error("{}: the answer may have been overwritten before it was read; a larger arena holds more", path.display())]
+    ReplyLost {
+        /// The topic's file.
+        path: PathBuf,
+    },
+    /// Somebody has cancelled the call.
+    #[error("{}: the call was cancelled", path.display())]
+    Cancelled {
+        /// The topic's file.
+        path: PathBuf,
+    },
+    /// The server says that it cannot answer: its handler panicked, or the answer was too large.
+    #[error("{}: the server failed: {reason}", path.display())]
+    Remote {
+        /// The topic's file.
+        path: PathBuf,
+        /// What the server says.
+        reason: String,
+    },
     /// A deadman was to be released through a handle that has not taken it.
     #[error("{}: not released, because this handle has not taken it, or has released it before", path.display())]
     NotOwner {

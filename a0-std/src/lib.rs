@@ -19,6 +19,7 @@
 //!
 //! * [`Publisher`], [`Subscriber`] (owns a thread), [`SubscriberSync`], and [`SubscriberZeroCopy`],
 //!   [`SubscriberSyncZeroCopy`] that read in place under the lock.
+//! * [`RpcServer`], [`RpcClient`]: requests and replies; [`PrpcServer`], [`PrpcClient`]: requests with many replies.
 //! * [`Cfg`], [`CfgVar`], [`CfgWatcher`]: configuration, changed by several programs at once.
 //! * [`Logger`], [`LogListener`], [`LogListenerSync`]: log messages with a level. With the feature `tracing` there is
 //!   `TracingLayer`, with the feature `log` there is `LogBackend`, for programs that use those crates.
@@ -35,14 +36,18 @@ mod deadman;
 mod discovery;
 pub mod env;
 mod error;
+mod exchange;
 mod file;
 mod glob;
 mod id;
 mod log;
 mod message;
 mod packet;
+mod packet_buf;
+mod prpc;
 mod pubsub;
 mod reader;
+mod rpc;
 mod templates;
 mod topic;
 mod writer;
@@ -60,15 +65,21 @@ pub use cfg::{Cfg, CfgError, CfgVar, CfgWatcher};
 pub use deadman::{Deadman, DeadmanInterrupter, DeadmanOptions, DeadmanState, Taken};
 pub use discovery::{DiscoveredTopic, Discovery, DiscoveryEvent, DiscoverySync};
 pub use error::{Error, Result};
+pub use exchange::server::{ServerOptions, ServerStart};
 pub use file::File;
 pub use glob::PathGlob;
 pub use id::random_id;
 pub use message::Message;
 pub use packet::{Packet, PacketView};
+pub use packet_buf::PacketBuf;
+pub use prpc::client::{Progress, Progresses, PrpcClient};
+pub use prpc::server::{Connection, PrpcServer};
 pub use pubsub::{Publisher, Subscriber, SubscriberSync, SubscriberSyncZeroCopy, SubscriberZeroCopy};
 pub use reader::sync::{ReaderSync, ReaderSyncZeroCopy};
 pub use reader::threaded::{Reader, ReaderZeroCopy};
 pub use reader::{Init, Interrupter, Iter, ReaderOptions};
+pub use rpc::client::RpcClient;
+pub use rpc::server::{Request, RpcServer};
 pub use templates::Templates;
 pub use topic::Protocol;
 pub use writer::{Published, Writer};

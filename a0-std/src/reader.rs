@@ -3,6 +3,7 @@
 pub(crate) mod feed;
 pub(crate) mod sync;
 pub(crate) mod threaded;
+pub(crate) mod worker;
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -94,7 +94,7 @@ impl Writer {
         self.write_parts(*packet.id(), &headers, packet.payload())
     }
 
-    fn write_parts(&self, id: Id, headers: &[(&str, &str)], payload: &[u8]) -> Result<Published> {
+    pub(crate) fn write_parts(&self, id: Id, headers: &[(&str, &str)], payload: &[u8]) -> Result<Published> {
         let seq = match &self.standard {
             None => self.append(&mut self.file.lock()?, &Encoder::new(&id, &[headers], payload)?)?,
             Some(standard) => self.write_standard(standard, &id, headers, payload)?,

@@ -6,7 +6,7 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["loop", name, count] if hot::run(name, count.parse()?)? => Ok(()),
-        ["pair"] | ["answer", ..] => pair::main(),
-        _ => Err("use: pair, or: loop NAME COUNT".into()),
+        ["pair", ..] | ["rpc", ..] | ["answer", ..] => pair::main(),
+        _ => Err("use: pair, or: pair rpc, or: loop NAME COUNT".into()),
     }
 }

@@ -7,6 +7,7 @@
 mod bare;
 mod figures;
 mod peer;
+mod rpc;
 
 use std::time::{Duration, Instant};
 
@@ -37,13 +38,17 @@ const TRIES: u32 = 3;
 /// For each figure with two cores awake; sleeping ones take as many round trips as fit.
 const SPAN: Duration = Duration::from_millis(1500);
 
-/// Measures everything, or plays the part of the child that the arguments ask for.
+/// Measures everything, or with the argument `rpc` only what concerns requests and replies, or plays the part of the child that the arguments ask for.
 ///
 /// # Errors
 /// If there is no shared memory, no second process, or a topic fails.
 pub fn main() -> Result<()> {
-    if peer::answer_if_asked()? {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if peer::answer_if_asked(&arguments)? {
         return Ok(());
+    }
+    if let Some(at) = arguments.iter().position(|argument| argument == rpc::MODE) {
+        return rpc::run(arguments.get(at + 1).map(String::as_str));
     }
     for attempt in 1..=TRIES {
         let (first, last) = measure()?;

@@ -97,6 +97,18 @@ impl Feed {
         }
     }
 
+    /// Goes on from there.
+    pub(crate) fn place_at(&mut self, cursor: Cursor) {
+        self.cursor = cursor;
+        self.first = First::Usual;
+        self.sleep = SHORTEST_SLEEP;
+    }
+
+    /// The place behind the last message.
+    pub(crate) fn cursor(&self) -> Cursor {
+        self.cursor
+    }
+
     pub(crate) fn file(&self) -> &File {
         &self.file
     }

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
 
 use crate::error::{Error, Result};
 use crate::file::File;
 use crate::message::Message;
+use crate::reader::ReaderOptions;
 use crate::reader::feed::Feed;
-use crate::reader::{Interrupter, ReaderOptions};
+use crate::reader::worker::Worker;
 
 /// Calls back for every packet of a file, without holding any lock. See [`Subscriber`](crate::Subscriber), which is
 /// the same by topic name.
 #[derive(Debug)]
 pub struct Reader {
-    worker: Worker,
+    worker: Counting,
 }
 
 impl Reader {
@@ -43,7 +43,7 @@ impl Reader {
         options: impl Into<ReaderOptions>,
         callback: impl FnMut(Result<Message<'_>>) + Send + 'static,
     ) -> Result<Reader> {
-        let worker = Worker::start(file, &options.into(), callback, |feed, callback| {
+        let worker = Counting::start(file, &options.into(), callback, |feed, callback| {
             let received = feed.wait(None)?;
             feed.message(received).map(|message| callback(Ok(message)))
         })?;
@@ -52,7 +52,7 @@ impl Reader {
 
     /// The file.
     pub fn file(&self) -> &File {
-        &self.worker.file
+        self.worker.worker.file()
     }
 
     /// Messages skipped because they were no valid packets or damaged.
@@ -65,7 +65,7 @@ impl Reader {
 /// [`SubscriberZeroCopy`](crate::SubscriberZeroCopy), which is the same by topic name.
 #[derive(Debug)]
 pub struct ReaderZeroCopy {
-    worker: Worker,
+    worker: Counting,
 }
 
 impl ReaderZeroCopy {
@@ -83,7 +83,7 @@ impl ReaderZeroCopy {
                 callback(message);
             }
         };
-        let worker = Worker::start(file, &options.into(), callback, |feed, callback| {
+        let worker = Counting::start(file, &options.into(), callback, |feed, callback| {
             feed.wait_with(None, |feed| feed.poll_in_place(|message| callback(Ok(message))))
         })?;
         Ok(ReaderZeroCopy { worker })
@@ -91,7 +91,7 @@ impl ReaderZeroCopy {
 
     /// The file.
     pub fn file(&self) -> &File {
-        &self.worker.file
+        self.worker.worker.file()
     }
 
     /// Messages skipped because they were no valid packets or damaged.
@@ -100,31 +100,28 @@ impl ReaderZeroCopy {
     }
 }
 
-/// The thread behind a reader; ends when this is dropped.
+/// A worker that counts what it skips.
 #[derive(Debug)]
-struct Worker {
-    file: File,
-    interrupter: Interrupter,
+struct Counting {
+    worker: Worker,
     skipped: Arc<AtomicU64>,
-    thread: Option<JoinHandle<()>>,
 }
 
-impl Worker {
+impl Counting {
     fn start<C>(
         file: &File,
         options: &ReaderOptions,
         mut callback: C,
         step: fn(&mut Feed, &mut C) -> Result<()>,
-    ) -> Result<Worker>
+    ) -> Result<Counting>
     where
         C: FnMut(Result<Message<'_>>) + Send + 'static,
     {
         // Placed before this returns: what is published from then on is not missed.
-        let mut feed = Feed::new(file, options)?;
-        let interrupter = feed.interrupter().clone();
+        let feed = Feed::new(file, options)?;
         let skipped = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&skipped);
-        let run = move || {
+        let worker = Worker::start("a0-reader", feed, move |mut feed| {
             feed.start_threaded();
             while !feed.interrupter().is_interrupted() {
                 match step(&mut feed, &mut callback) {
@@ -137,22 +134,7 @@ impl Worker {
                     }
                 }
             }
-        };
-        let thread = thread::Builder::new()
-            .name("a0-reader".to_owned())
-            .spawn(run)
-            .map_err(|source| Error::Thread { path: file.path().to_owned(), source })?;
-        Ok(Worker { file: file.clone(), interrupter, skipped, thread: Some(thread) })
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.interrupter.interrupt();
-        // Dropped from inside its own callback, the thread ends by itself when the callback returns.
-        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id()) {
-            // A callback that panicked has said so already.
-            let _ = thread.join();
-        }
+        })?;
+        Ok(Counting { worker, skipped })
     }
 }

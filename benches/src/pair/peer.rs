@@ -9,7 +9,7 @@ use a0_core::{Cursor, Select};
 use a0_std::{File, FileOptions, Init, ReaderSync, Writer};
 
 use super::bare::Bare;
-use super::{ARENA, SIZE};
+use super::{ARENA, SIZE, rpc};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::hot::Growing;
@@ -32,11 +32,22 @@ pub(super) enum Role {
     EchoPackets,
     EchoBlocking,
     Stream,
+    RpcPolled,
+    RpcAsleep,
 }
 
 impl Role {
-    const ALL: [Role; 7] =
-        [Role::Line, Role::Futex, Role::EchoBare, Role::EchoRaw, Role::EchoPackets, Role::EchoBlocking, Role::Stream];
+    const ALL: [Role; 9] = [
+        Role::Line,
+        Role::Futex,
+        Role::EchoBare,
+        Role::EchoRaw,
+        Role::EchoPackets,
+        Role::EchoBlocking,
+        Role::Stream,
+        Role::RpcPolled,
+        Role::RpcAsleep,
+    ];
 
     /// File of the line.
     pub(super) const LINE: &str = "line";
@@ -58,6 +69,7 @@ impl Role {
             Role::EchoPackets => echo_packets(dir, false),
             Role::EchoBlocking => echo_packets(dir, true),
             Role::Stream => stream(dir),
+            Role::RpcPolled | Role::RpcAsleep => rpc::serve(None),
         }
     }
 }
@@ -93,16 +105,21 @@ impl Peer {
 }
 
 /// Plays a part if the arguments ask for it, and says whether they did.
-pub(super) fn answer_if_asked() -> Result<bool> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [asked, role, core, dir] = arguments.as_slice() else { return Ok(false) };
+pub(super) fn answer_if_asked(arguments: &[String]) -> Result<bool> {
+    let [asked, role, core, dir] = arguments else { return Ok(false) };
     if asked != ASKED {
         return Ok(false);
     }
     let role = Role::ALL.into_iter().find(|known| known.name() == *role).ok_or("no such part")?;
     // A child does not outlive its parent, whatever the parent dies of.
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    pin::to(core.parse()?)?;
+    let core = core.parse()?;
+    if role == Role::RpcPolled {
+        // Sees all cores first.
+        rpc::serve(Some(core))?;
+        return Ok(true);
+    }
+    pin::to(core)?;
     role.play(Path::new(dir))?;
     Ok(true)
 }

@@ -6,6 +6,7 @@
 mod cfg;
 mod deadman;
 mod log;
+mod rpc;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write, stdin, stdout};
@@ -97,6 +98,8 @@ enum Command {
     Deadman(deadman::Command),
     #[command(flatten)]
     Log(log::Command),
+    #[command(flatten)]
+    Rpc(rpc::Command),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -178,6 +181,7 @@ fn run(command: Command) -> Result<Value> {
         Command::Cfg(command) => command.run(),
         Command::Deadman(command) => command.run(),
         Command::Log(command) => command.run(),
+        Command::Rpc(command) => command.run(),
     }
 }
 

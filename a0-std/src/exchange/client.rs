@@ -1,0 +1,160 @@
+//! Sending calls.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use a0_core::{Cursor, Id};
+use a0_linux::FileOptions;
+
+use crate::error::{Error, Result};
+use crate::exchange::dialect::Dialect;
+use crate::exchange::liveness::Liveness;
+use crate::exchange::outstanding::{Callback, Outstanding};
+use crate::file::File;
+use crate::reader::Init;
+use crate::reader::feed::Feed;
+use crate::reader::worker::Worker;
+use crate::writer::Writer;
+
+/// Sends calls; those with a callback are waited for by a thread, which is started for the first of them.
+#[derive(Debug)]
+pub(crate) struct Client {
+    shared: Arc<Shared>,
+    outstanding: Arc<Outstanding>,
+    worker: Mutex<Option<Worker>>,
+}
+
+/// What all calls of a client use.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) dialect: &'static Dialect,
+    pub(crate) writer: Writer,
+    pub(crate) liveness: Liveness,
+    /// Readers that no call uses right now: there have never been more than calls at the same time.
+    feeds: Mutex<Vec<Feed>>,
+}
+
+impl Client {
+    pub(crate) fn new(dialect: &'static Dialect, topic: &str, options: &FileOptions) -> Result<Client> {
+        let file = File::open(dialect.protocol.path(topic)?, options)?;
+        let writer = Writer::new(&file).with_standard_headers();
+        let liveness = Liveness::new(dialect, topic);
+        let shared = Arc::new(Shared { dialect, writer, liveness, feeds: Mutex::default() });
+        Ok(Client { outstanding: Arc::new(Outstanding::new(Arc::clone(&shared))), shared, worker: Mutex::default() })
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Sends a call whose answers go to a callback.
+    pub(crate) fn send(
+        &self,
+        id: Id,
+        headers: &[(&str, &str)],
+        payload: &[u8],
+        timeout: Option<Duration>,
+        callback: Callback,
+    ) -> Result<()> {
+        self.start()?;
+        self.outstanding.send(id, headers, payload, timeout, callback)
+    }
+
+    /// Forgets a call and tells everybody else.
+    pub(crate) fn cancel(&self, call: &Id) -> Result<()> {
+        self.outstanding.forget(call);
+        self.shared.dialect.write_cancel(&self.shared.writer, call)
+    }
+
+    fn start(&self) -> Result<()> {
+        let mut worker = self.worker();
+        if worker.is_none() {
+            let feed = Feed::new(self.shared.file(), &Init::AwaitNew.into())?;
+            let outstanding = Arc::clone(&self.outstanding);
+            *worker = Some(Worker::start("a0-client", feed, move |feed| outstanding.run(feed))?);
+        }
+        Ok(())
+    }
+
+    fn worker(&self) -> MutexGuard<'_, Option<Worker>> {
+        self.worker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let worker = self.worker().take();
+        if let Some(worker) = worker {
+            worker.interrupt();
+            self.outstanding.wake();
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn file(&self) -> &File {
+        self.writer.file()
+    }
+
+    /// A reader placed at the end of the topic.
+    pub(crate) fn feed(&self) -> Result<Feed> {
+        let pooled = self.feeds().pop();
+        match pooled {
+            Some(mut feed) => {
+                feed.place_at(Cursor::behind_newest(&self.file().state()?));
+                Ok(feed)
+            }
+            None => Feed::new(self.file(), &Init::AwaitNew.into()),
+        }
+    }
+
+    /// Keeps a reader for the next call.
+    pub(crate) fn give_back(&self, feed: Feed) {
+        self.feeds().push(feed);
+    }
+
+    fn feeds(&self) -> MutexGuard<'_, Vec<Feed>> {
+        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes over messages that are no packets, and damage: what they hide counts as missed.
+    pub(crate) fn tolerate(&self, error: Error) -> Result<()> {
+        match error {
+            Error::BadMessage { .. } | Error::Topic { source: a0_core::Error::Corrupt(_), .. } => Ok(()),
+            other => Err(other),
+        }
+    }
+
+    #[cold]
+    pub(crate) fn timed_out(&self, seq: u64, waited: Duration) -> Error {
+        match self.file().state() {
+            Ok(state) if state.seq_low > seq => self.request_lost(),
+            _ => Error::Timeout { path: self.file().path().to_owned(), waited },
+        }
+    }
+
+    #[cold]
+    pub(crate) fn server_gone(&self) -> Error {
+        Error::ServerGone { path: self.file().path().to_owned() }
+    }
+
+    #[cold]
+    pub(crate) fn request_lost(&self) -> Error {
+        Error::RequestLost { path: self.file().path().to_owned() }
+    }
+
+    #[cold]
+    pub(crate) fn reply_lost(&self) -> Error {
+        Error::ReplyLost { path: self.file().path().to_owned() }
+    }
+
+    #[cold]
+    pub(crate) fn cancelled(&self) -> Error {
+        Error::Cancelled { path: self.file().path().to_owned() }
+    }
+
+    #[cold]
+    pub(crate) fn remote(&self, reason: &str) -> Error {
+        Error::Remote { path: self.file().path().to_owned(), reason: reason.to_owned() }
+    }
+}

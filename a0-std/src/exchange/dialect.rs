@@ -1,0 +1,212 @@
+//! How packets of a protocol are told apart.
+
+use std::ops::RangeInclusive;
+
+use a0_core::Id;
+
+use crate::error::Result;
+use crate::id::random_id;
+use crate::keys;
+use crate::packet::PacketView;
+use crate::topic::Protocol;
+use crate::writer::{Published, Writer};
+
+/// Type of a packet in which a server says what it has missed. Without the header that names a call, so that 0.3
+/// programs pass over it.
+const MISSED: &str = "missed";
+
+/// Headers that are joined without asking for memory.
+const FEW: usize = 16;
+
+/// What a protocol calls things.
+#[derive(Debug)]
+pub(crate) struct Dialect {
+    pub(crate) protocol: Protocol,
+    /// Key of the header that says what a packet is.
+    kind: &'static str,
+    /// Key of the header that names the call.
+    call: &'static str,
+    open: &'static str,
+    /// An answer after which others follow.
+    part: Option<&'static str>,
+    last: &'static str,
+    /// Key of the header that says why the last answer is none.
+    error: &'static str,
+    /// Key of the header that says which messages a server has missed.
+    missed: &'static str,
+}
+
+pub(crate) static RPC: Dialect = Dialect {
+    protocol: Protocol::Rpc,
+    kind: keys::RPC_TYPE,
+    call: keys::REQ_ID,
+    open: "request",
+    part: None,
+    last: "response",
+    error: "a0_rpc_error",
+    missed: "a0_rpc_missed",
+};
+
+pub(crate) static PRPC: Dialect = Dialect {
+    protocol: Protocol::Prpc,
+    kind: keys::PRPC_TYPE,
+    call: keys::CONN_ID,
+    open: "connect",
+    part: Some("progress"),
+    last: "complete",
+    error: "a0_prpc_error",
+    missed: "a0_prpc_missed",
+};
+
+const CANCEL: &str = "cancel";
+
+/// What a packet is to a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ToClient<'a> {
+    /// An answer to the call with this id, and whether it is the last one.
+    Answer { call: &'a str, last: bool },
+    /// The server could not answer.
+    Failed { call: &'a str, reason: &'a str },
+    /// Somebody has cancelled the call.
+    Cancelled { call: &'a str },
+    /// A server has not seen these messages.
+    Missed(RangeInclusive<u64>),
+    /// Not for clients.
+    Foreign,
+}
+
+/// What a packet is to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ToServer {
+    Open,
+    Cancel(Id),
+    Foreign,
+}
+
+impl Dialect {
+    /// Name of the deadman that the servers of a topic hold.
+    pub(crate) fn deadman(&self, topic: &str) -> String {
+        format!("{topic}.{}", self.protocol.name())
+    }
+
+    pub(crate) fn to_client<'a>(&self, packet: &PacketView<'a>) -> ToClient<'a> {
+        let Some(kind) = packet.header(self.kind) else { return ToClient::Foreign };
+        if kind == MISSED {
+            return packet.header(self.missed).and_then(range).map_or(ToClient::Foreign, ToClient::Missed);
+        }
+        let last = kind == self.last;
+        let part = self.part == Some(kind);
+        if !last && !part && kind != CANCEL {
+            return ToClient::Foreign;
+        }
+        let Some(call) = packet.header(self.call) else { return ToClient::Foreign };
+        if kind == CANCEL {
+            return ToClient::Cancelled { call };
+        }
+        match packet.header(self.error) {
+            Some(reason) if last => ToClient::Failed { call, reason },
+            _ => ToClient::Answer { call, last },
+        }
+    }
+
+    pub(crate) fn to_server(&self, packet: &PacketView<'_>) -> ToServer {
+        match packet.header(self.kind) {
+            Some(kind) if kind == self.open => ToServer::Open,
+            // 0.3 takes the id from the payload, so that is where it must be.
+            Some(CANCEL) => Id::from_wire(packet.payload()).map_or(ToServer::Foreign, ToServer::Cancel),
+            _ => ToServer::Foreign,
+        }
+    }
+
+    /// Whether a call can have several answers.
+    pub(crate) fn has_parts(&self) -> bool {
+        self.part.is_some()
+    }
+
+    /// The call that a packet answers or cancels.
+    pub(crate) fn settles<'a>(&self, packet: &PacketView<'a>) -> Option<&'a str> {
+        match self.to_client(packet) {
+            ToClient::Answer { call, .. } | ToClient::Failed { call, .. } | ToClient::Cancelled { call } => Some(call),
+            ToClient::Missed(_) | ToClient::Foreign => None,
+        }
+    }
+
+    pub(crate) fn write_open(
+        &self,
+        writer: &Writer,
+        id: Id,
+        headers: &[(&str, &str)],
+        payload: &[u8],
+    ) -> Result<Published> {
+        write(writer, id, &[(self.kind, self.open)], headers, payload)
+    }
+
+    pub(crate) fn write_answer(
+        &self,
+        writer: &Writer,
+        call: &Id,
+        last: bool,
+        headers: &[(&str, &str)],
+        payload: &[u8],
+    ) -> Result<()> {
+        let kind = self.part.filter(|_| !last).unwrap_or(self.last);
+        self.write_about(writer, kind, call, headers, payload)
+    }
+
+    /// Says that there will be no answer; to 0.3 programs this is an empty one.
+    pub(crate) fn write_failure(&self, writer: &Writer, call: &Id, reason: &str) -> Result<()> {
+        // What cannot stand in a header would leave the client without any answer.
+        let reason = reason.replace('\0', "");
+        self.write_about(writer, self.last, call, &[(self.error, &reason)], &[])
+    }
+
+    pub(crate) fn write_cancel(&self, writer: &Writer, call: &Id) -> Result<()> {
+        self.write_about(writer, CANCEL, call, &[], &call.to_wire())
+    }
+
+    pub(crate) fn write_missed(&self, writer: &Writer, missed: RangeInclusive<u64>) -> Result<()> {
+        let range = format!("{}-{}", missed.start(), missed.end());
+        write(writer, random_id(), &[(self.kind, MISSED), (self.missed, &range)], &[], &[]).map(drop)
+    }
+
+    fn write_about(
+        &self,
+        writer: &Writer,
+        kind: &str,
+        call: &Id,
+        headers: &[(&str, &str)],
+        payload: &[u8],
+    ) -> Result<()> {
+        let call = call.as_str();
+        let protocol = [(self.kind, kind), (self.call, call), (keys::DEP, call)];
+        write(writer, random_id(), &protocol, headers, payload).map(drop)
+    }
+}
+
+/// Writes a packet with headers of the protocol in front of the user's.
+fn write(
+    writer: &Writer,
+    id: Id,
+    protocol: &[(&str, &str)],
+    user: &[(&str, &str)],
+    payload: &[u8],
+) -> Result<Published> {
+    if user.is_empty() {
+        return writer.write_parts(id, protocol, payload);
+    }
+    let mut few = [("", ""); FEW];
+    let count = protocol.len() + user.len();
+    if let Some(joined) = few.get_mut(..count) {
+        joined[..protocol.len()].copy_from_slice(protocol);
+        joined[protocol.len()..].copy_from_slice(user);
+        writer.write_parts(id, joined, payload)
+    } else {
+        writer.write_parts(id, &[protocol, user].concat(), payload)
+    }
+}
+
+/// `FIRST-LAST`.
+fn range(text: &str) -> Option<RangeInclusive<u64>> {
+    let (first, last) = text.split_once('-')?;
+    Some(first.parse().ok()?..=last.parse().ok()?)
+}

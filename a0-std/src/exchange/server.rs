@@ -1,0 +1,208 @@
+//! Answering calls.
+
+use std::any::Any;
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use a0_core::Id;
+use a0_linux::FileOptions;
+
+use crate::error::{Error, Result};
+use crate::exchange::dialect::{Dialect, ToServer};
+use crate::exchange::held::Held;
+use crate::exchange::watch::Watch;
+use crate::file::File;
+use crate::packet_buf::PacketBuf;
+use crate::reader::feed::Feed;
+use crate::reader::worker::Worker;
+use crate::reader::{Init, ReaderOptions};
+use crate::writer::Writer;
+
+/// Which requests a server takes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServerStart {
+    /// Those that come after it was made.
+    #[default]
+    AwaitNew,
+    /// Those that are still in the topic with neither an answer nor a cancel, oldest first; then new ones.
+    OldestUnanswered,
+}
+
+/// Options of a server. A [`ServerStart`] or `()` convert into it.
+#[derive(Clone, Debug, Default)]
+pub struct ServerOptions {
+    /// Which requests it takes first.
+    pub start: ServerStart,
+    /// How the topic's file is opened, and created if it does not exist.
+    pub file: FileOptions,
+}
+
+impl From<()> for ServerOptions {
+    fn from((): ()) -> Self {
+        ServerOptions::default()
+    }
+}
+
+impl From<ServerStart> for ServerOptions {
+    fn from(start: ServerStart) -> Self {
+        ServerOptions { start, ..Default::default() }
+    }
+}
+
+/// A server's thread, and what it shares with the calls that it has handed out.
+#[derive(Debug)]
+pub(crate) struct Server {
+    worker: Worker,
+}
+
+/// Lives as long as the server or any call that it has handed out.
+#[derive(Debug)]
+struct Shared {
+    dialect: &'static Dialect,
+    writer: Writer,
+    held: Held,
+}
+
+/// A call to be answered.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) packet: PacketBuf,
+    shared: Arc<Shared>,
+    watch: Mutex<Watch>,
+}
+
+/// What was in the topic before the server.
+#[derive(Debug, Default)]
+struct History {
+    /// Sequence number of its last message.
+    end: u64,
+    /// Calls that were answered or cancelled.
+    settled: HashSet<Id>,
+}
+
+impl Server {
+    pub(crate) fn new(
+        dialect: &'static Dialect,
+        topic: &str,
+        options: &ServerOptions,
+        mut on_open: impl FnMut(Opened) + Send + 'static,
+        mut on_cancel: impl FnMut(Id) + Send + 'static,
+    ) -> Result<Server> {
+        let file = File::open(dialect.protocol.path(topic)?, &options.file)?;
+        let writer = Writer::new(&file).with_standard_headers();
+        // Before any call is taken: a client that is answered knows whom to watch.
+        let held = Held::new(dialect, topic)?;
+        let shared = Arc::new(Shared { dialect, writer, held });
+        let (feed, history) = match options.start {
+            ServerStart::AwaitNew => (Feed::new(&file, &Init::AwaitNew.into())?, History::default()),
+            ServerStart::OldestUnanswered => (Feed::new(&file, &Init::Oldest.into())?, History::of(&file, dialect)?),
+        };
+        let worker = Worker::start("a0-server", feed, move |mut feed| {
+            while !feed.interrupter().is_interrupted() {
+                match shared.step(&mut feed, &history, &mut on_open, &mut on_cancel) {
+                    Ok(()) => {}
+                    Err(Error::Interrupted { .. }) => break,
+                    Err(error) => feed.pause_after(&error),
+                }
+            }
+        })?;
+        Ok(Server { worker })
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        self.worker.file()
+    }
+}
+
+impl Shared {
+    /// Takes the next message.
+    fn step(
+        self: &Arc<Self>,
+        feed: &mut Feed,
+        history: &History,
+        on_open: &mut impl FnMut(Opened),
+        on_cancel: &mut impl FnMut(Id),
+    ) -> Result<()> {
+        let received = feed.wait(None)?;
+        if received.missed > 0 && self.held.is_first() {
+            // Where several servers share a topic, the one that clients watch speaks.
+            let last = received.seq - 1;
+            // If this fails, the calls end by their timeouts.
+            let _ = self.dialect.write_missed(&self.writer, last - (received.missed - 1)..=last);
+        }
+        let watch = Watch::new(feed.cursor());
+        let message = feed.message(received)?;
+        let is_history = received.seq <= history.end;
+        match self.dialect.to_server(&message) {
+            ToServer::Open => {
+                let Ok(packet) = PacketBuf::try_from(message.packet()) else { return Ok(()) };
+                let id = *packet.id();
+                if is_history && history.settled.contains(&id) {
+                    return Ok(());
+                }
+                let opened = Opened { packet, shared: Arc::clone(self), watch: Mutex::new(watch) };
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| on_open(opened))) {
+                    let reason = format!("the handler panicked: {}", text(&*panic));
+                    // If this fails, the call ends by its timeout.
+                    let _ = self.dialect.write_failure(&self.writer, &id, &reason);
+                }
+            }
+            // Its call is not handed out either.
+            ToServer::Cancel(_) if is_history => {}
+            // A panic has been reported by the hook; the next call is not to suffer for it.
+            ToServer::Cancel(call) => drop(catch_unwind(AssertUnwindSafe(|| on_cancel(call)))),
+            ToServer::Foreign => {}
+        }
+        Ok(())
+    }
+}
+
+/// What a panic says.
+fn text(panic: &(dyn Any + Send)) -> &str {
+    let owned = panic.downcast_ref::<String>().map(String::as_str);
+    owned.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a text")
+}
+
+impl History {
+    fn of(file: &File, dialect: &Dialect) -> Result<History> {
+        let options = ReaderOptions::from(Init::Oldest);
+        let mut feed = Feed::new(file, &options)?;
+        let mut history = History { end: file.state()?.seq_high, settled: HashSet::new() };
+        while feed.cursor().seq() < history.end {
+            match feed.poll() {
+                Ok(Some(received)) => {
+                    let Ok(message) = feed.message(received) else { continue };
+                    history.settled.extend(dialect.settles(&message).and_then(|call| call.parse::<Id>().ok()));
+                }
+                Ok(None) => break,
+                Err(Error::Topic { source: a0_core::Error::Corrupt(_), .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(history)
+    }
+}
+
+impl Opened {
+    /// Answers; says so to the client, too, if the answer is too large.
+    pub(crate) fn answer(&self, last: bool, headers: &[(&str, &str)], payload: &[u8]) -> Result<()> {
+        let Shared { dialect, writer, .. } = &*self.shared;
+        let result = dialect.write_answer(writer, self.packet.id(), last, headers, payload);
+        if let Err(Error::Topic { source: source @ a0_core::Error::FrameTooLarge { .. }, .. }) = &result {
+            dialect.write_failure(writer, self.packet.id(), &format!("the answer cannot be sent: {source}"))?;
+        }
+        result
+    }
+
+    /// Says that there will be no answer.
+    pub(crate) fn fail(&self, reason: &str) -> Result<()> {
+        self.shared.dialect.write_failure(&self.shared.writer, self.packet.id(), reason)
+    }
+
+    /// Whether the call was cancelled by now.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        watch.is_cancelled(self.shared.dialect, self.shared.writer.file(), self.packet.id())
+    }
+}

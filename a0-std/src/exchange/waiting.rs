@@ -1,0 +1,126 @@
+//! A call that the calling thread waits for.
+
+use std::time::{Duration, Instant};
+
+use a0_core::{Id, Received};
+
+use crate::error::{Error, Result};
+use crate::exchange::client::Shared;
+use crate::exchange::dialect::ToClient;
+use crate::exchange::liveness::{Noted, PATROL};
+use crate::packet_buf::PacketBuf;
+use crate::reader::feed::Feed;
+
+/// A call that was sent, and the reader that looks for its answers: no other thread is involved.
+#[derive(Debug)]
+pub(crate) struct Waiting<'c> {
+    client: &'c Shared,
+    feed: Feed,
+    id: Id,
+    seq: u64,
+    noted: Noted,
+}
+
+/// An answer, and whether it is the last one.
+pub(crate) type Answer = (PacketBuf, bool);
+
+impl<'c> Waiting<'c> {
+    /// Sends a call.
+    pub(crate) fn open(client: &'c Shared, id: Id, headers: &[(&str, &str)], payload: &[u8]) -> Result<Waiting<'c>> {
+        let feed = client.feed()?;
+        let noted = client.liveness.note();
+        let seq = client.dialect.write_open(&client.writer, id, headers, payload)?.seq;
+        Ok(Waiting { client, feed, id, seq, noted })
+    }
+
+    /// The next answer. After any error the call is over; if that was for want of an answer, it is cancelled.
+    pub(crate) fn next(&mut self, timeout: Option<Duration>) -> Result<Answer> {
+        let result = self.wait(timeout);
+        if let Err(Error::Timeout { .. } | Error::RequestLost { .. } | Error::ReplyLost { .. }) = result {
+            self.cancel();
+        }
+        result
+    }
+
+    /// Tells the server that nobody waits any more.
+    pub(crate) fn cancel(&self) {
+        // Cancelling is advice. If it cannot be given, the server works in vain.
+        let _ = self.client.dialect.write_cancel(&self.client.writer, &self.id);
+    }
+
+    /// Keeps the reader for another call.
+    pub(crate) fn close(self) {
+        self.client.give_back(self.feed);
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) -> Result<Answer> {
+        let started = Instant::now();
+        let deadline = timeout.and_then(|timeout| started.checked_add(timeout));
+        let (mut now, mut patrol) = (started, started + PATROL);
+        loop {
+            let until = deadline.map_or(patrol, |deadline| deadline.min(patrol));
+            match self.feed.wait(Some(until.saturating_duration_since(now))) {
+                Ok(received) => {
+                    if let Some(result) = self.examine(received) {
+                        return result;
+                    }
+                }
+                Err(Error::Timeout { .. }) => {}
+                Err(error) => self.client.tolerate(error)?,
+            }
+            now = Instant::now();
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                return self.drain().unwrap_or_else(|| Err(self.client.timed_out(self.seq, now - started)));
+            }
+            if now >= patrol {
+                if self.noted.is_gone(&self.client.liveness, now) {
+                    return self.drain().unwrap_or_else(|| Err(self.client.server_gone()));
+                }
+                patrol = now + PATROL;
+            }
+        }
+    }
+
+    /// Looks at what is there already.
+    fn drain(&mut self) -> Option<Result<Answer>> {
+        let end = match self.feed.file().state() {
+            Ok(state) => state.seq_high,
+            Err(error) => return Some(Err(error)),
+        };
+        while self.feed.cursor().seq() < end {
+            let found = match self.feed.poll() {
+                Ok(Some(received)) => self.examine(received),
+                Ok(None) => return None,
+                Err(error) => self.client.tolerate(error).err().map(Err),
+            };
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+
+    /// What a message means for the call; `None` if nothing.
+    fn examine(&self, received: Received) -> Option<Result<Answer>> {
+        let client = self.client;
+        let to_client = self.feed.message(received).map(|message| (client.dialect.to_client(&message), message));
+        // Earlier answers may be missing.
+        let gap = (received.missed > 0).then(|| Err(client.reply_lost()));
+        let Ok((to_client, message)) = to_client else { return gap };
+        match to_client {
+            ToClient::Answer { call, last } if call == self.id.as_str() => {
+                if gap.is_some() && client.dialect.has_parts() {
+                    return gap;
+                }
+                match PacketBuf::try_from(message.packet()) {
+                    Ok(packet) => Some(Ok((packet, last))),
+                    Err(error) => Some(Err(error.into())),
+                }
+            }
+            ToClient::Failed { call, reason } if call == self.id.as_str() => Some(Err(client.remote(reason))),
+            ToClient::Cancelled { call } if call == self.id.as_str() => Some(Err(client.cancelled())),
+            ToClient::Missed(range) if range.contains(&self.seq) => Some(Err(client.request_lost())),
+            _ => gap,
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Requests with many replies.
+
+pub(crate) mod client;
+pub(crate) mod server;

@@ -1,0 +1,4 @@
+//! Requests and replies.
+
+pub(crate) mod client;
+pub(crate) mod server;

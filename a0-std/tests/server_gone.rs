@@ -1,0 +1,148 @@
+//! What clients learn of their servers' ends. Servers that are killed: `a0-testkit/tests/rpc_killed.rs`.
+
+mod common;
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use a0_std::{
+    Connection, Deadman, Error, File, FileOptions, Protocol, PrpcClient, PrpcServer, ReaderSync, Request, RpcClient,
+    RpcServer, Writer, keys,
+};
+use common::topic;
+
+/// Long enough for a busy machine; no test that passes waits for it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server that forgets every request, and says so.
+fn forgetting(topic: &str) -> (RpcServer, mpsc::Receiver<()>) {
+    let (tell, told) = mpsc::channel();
+    (RpcServer::new(topic, move |_| tell.send(()).unwrap(), |_| {}).unwrap(), told)
+}
+
+fn is_taken(name: &str) -> bool {
+    Deadman::open_existing(name).unwrap().is_some_and(|deadman| deadman.state().unwrap().taken)
+}
+
+#[test]
+fn calls_end_with_their_server() {
+    let topic = topic();
+    let client = RpcClient::new(&topic).unwrap();
+    for _ in 0..3 {
+        let (server, told) = forgetting(&topic);
+        assert!(is_taken(&format!("{topic}.rpc")));
+        thread::scope(|scope| {
+            let caller = scope.spawn(|| client.call("blocking", None));
+            let (tell, sent) = mpsc::channel();
+            client.send("sent", move |result| tell.send(result).unwrap()).unwrap();
+            told.recv_timeout(PATIENCE).unwrap();
+            told.recv_timeout(PATIENCE).unwrap();
+            server.close();
+            for result in [caller.join().unwrap(), sent.recv_timeout(PATIENCE).unwrap()] {
+                assert!(matches!(result, Err(Error::ServerGone { .. })), "{result:?}");
+            }
+        });
+        assert!(!is_taken(&format!("{topic}.rpc")));
+    }
+}
+
+#[test]
+fn streams_end_with_their_server() {
+    let topic = topic();
+    let handler = |connection: Connection| connection.send("one", false).unwrap();
+    let server = PrpcServer::new(&topic, handler, |_| {}).unwrap();
+    assert!(is_taken(&format!("{topic}.prpc")));
+    let client = PrpcClient::new(&topic).unwrap();
+    let (tell, told) = mpsc::channel();
+    client.connect("", move |progress| tell.send(progress).unwrap()).unwrap();
+    let mut stream = client.stream("", None).unwrap();
+    assert!(stream.next().unwrap().is_ok());
+    assert!(told.recv_timeout(PATIENCE).unwrap().is_ok());
+    server.close();
+    let end = stream.next().unwrap();
+    assert!(matches!(end, Err(Error::ServerGone { .. })), "{end:?}");
+    assert!(stream.next().is_none());
+    let end = told.recv_timeout(PATIENCE).unwrap();
+    assert!(matches!(end, Err(Error::ServerGone { .. })), "{end:?}");
+}
+
+#[test]
+fn the_last_reply_of_a_server_counts() {
+    let topic = topic();
+    let (answered, knows) = mpsc::channel();
+    let handler = move |request: Request| {
+        request.reply(request.payload()).unwrap();
+        answered.send(()).unwrap();
+    };
+    let server = RpcServer::new(&topic, handler, |_| {}).unwrap();
+    let client = RpcClient::new(&topic).unwrap();
+    let (entered, inside) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let busy = move |_| {
+        entered.send(()).unwrap();
+        released.recv().ok();
+    };
+    client.send("keeps the thread busy", busy).unwrap();
+    inside.recv_timeout(PATIENCE).unwrap();
+    let (tell, told) = mpsc::channel();
+    client.send("last", move |result| tell.send(result).unwrap()).unwrap();
+    for _ in 0..2 {
+        knows.recv_timeout(PATIENCE).unwrap();
+    }
+    server.close();
+    // By now it is long overdue to look for the server.
+    thread::sleep(Duration::from_millis(100));
+    drop(release);
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap().unwrap().payload(), b"last");
+}
+
+#[test]
+fn a_second_server_stands_by() {
+    let topic = topic();
+    let (first, _first_told) = forgetting(&topic);
+    let (second, second_told) = forgetting(&topic);
+    let (third, _third_told) = forgetting(&topic);
+    let client = RpcClient::new(&topic).unwrap();
+    // One that only stands by can go.
+    third.close();
+    for server in [first, second] {
+        thread::scope(|scope| {
+            let caller = scope.spawn(|| client.call("", None));
+            // Both get every request.
+            second_told.recv_timeout(PATIENCE).unwrap();
+            server.close();
+            let result = caller.join().unwrap();
+            assert!(matches!(result, Err(Error::ServerGone { .. })), "{result:?}");
+        });
+    }
+    assert!(!is_taken(&format!("{topic}.rpc")));
+}
+
+#[test]
+fn servers_without_a_deadman_are_waited_for() {
+    let topic = topic();
+    let file = File::open(Protocol::Rpc.path(&topic).unwrap(), &FileOptions::default()).unwrap();
+    let mut reader = ReaderSync::new(&file, ()).unwrap();
+    let client = RpcClient::new(&topic).unwrap();
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| client.call("", PATIENCE));
+        let id = reader.read_blocking(PATIENCE).unwrap().id().to_owned();
+        // Longer than any look for the server takes.
+        thread::sleep(Duration::from_millis(200));
+        let headers = [(keys::RPC_TYPE, "response"), (keys::REQ_ID, &*id)];
+        Writer::new(&file).write_with(&headers, "foreign").unwrap();
+        assert_eq!(caller.join().unwrap().unwrap().payload(), b"foreign");
+    });
+    assert!(Deadman::open_existing(&format!("{topic}.rpc")).unwrap().is_none());
+    // The client was there before the server, and finds it all the same.
+    let (server, told) = forgetting(&topic);
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| client.call("", None));
+        told.recv_timeout(PATIENCE).unwrap();
+        // So that the client has looked for it.
+        thread::sleep(Duration::from_millis(200));
+        server.close();
+        assert!(matches!(caller.join().unwrap(), Err(Error::ServerGone { .. })));
+    });
+}
