@@ -15,6 +15,7 @@ import zlib
 import a0
 
 import peer_cfg
+import peer_deadman
 import peer_log
 import peer_rpc
 
@@ -243,6 +244,7 @@ def main():
     sub.add_argument("--pause", type=int, default=0)
 
     peer_cfg.add(command)
+    peer_deadman.add(command)
     peer_log.add(command)
     peer_rpc.add(command)
 

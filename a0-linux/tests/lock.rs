@@ -89,7 +89,8 @@ impl Drop for Actor {
 }
 
 fn say(what: &str) {
-    println!("{what}");
+    // On a line of its own: with one core, the test harness has begun one.
+    println!("\n{what}");
     std::io::stdout().flush().unwrap();
 }
 

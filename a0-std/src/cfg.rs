@@ -20,7 +20,8 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Result};
 use crate::file::{File, LOCK_PATIENCE};
 use crate::message::Message;
-use crate::packet::{Packet, PacketView};
+use crate::packet::PacketView;
+use crate::packet_buf::PacketBuf;
 use crate::reader::sync::ReaderSync;
 use crate::reader::{Init, Iter};
 use crate::topic::Protocol;
@@ -78,7 +79,7 @@ impl Cfg {
     ///
     /// # Errors
     /// [`Error::BadMessage`] if it is no packet, [`Error::Topic`] if it is damaged.
-    pub fn read(&self) -> Result<Option<Packet>> {
+    pub fn read(&self) -> Result<Option<PacketBuf>> {
         newest(self.file(), to_packet)
     }
 
@@ -87,7 +88,7 @@ impl Cfg {
     ///
     /// # Errors
     /// [`Error::Timeout`], or as [`Cfg::read`].
-    pub fn read_blocking(&self, timeout: impl Into<Option<Duration>>) -> Result<Packet> {
+    pub fn read_blocking(&self, timeout: impl Into<Option<Duration>>) -> Result<PacketBuf> {
         let mut reader = newest_reader(self.file())?;
         to_packet(self.file(), &reader.read_blocking(timeout)?)
     }
@@ -246,8 +247,8 @@ fn newest<R>(file: &File, look: impl FnOnce(&File, &Message<'_>) -> Result<R>) -
     look(file, &reader.read_blocking(LOCK_PATIENCE)?).map(Some)
 }
 
-fn to_packet(file: &File, message: &Message<'_>) -> Result<Packet> {
-    Packet::try_from(message.packet()).map_err(|source| Error::BadMessage {
+fn to_packet(file: &File, message: &Message<'_>) -> Result<PacketBuf> {
+    PacketBuf::try_from(message.packet()).map_err(|source| Error::BadMessage {
         path: file.path().to_owned(),
         seq: message.seq(),
         missed: message.missed(),

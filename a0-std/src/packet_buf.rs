@@ -7,7 +7,7 @@ use a0_core::{Id, PacketError};
 use crate::packet::PacketView;
 
 /// A received packet that owns its content: one allocation, whatever the number of headers.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PacketBuf {
     /// A packet that was parsed once.
     bytes: Vec<u8>,

@@ -110,7 +110,8 @@ fn child() {
     let topic = std::env::var("A0_TEST_TOPIC").unwrap();
     let deadman = Deadman::open_existing(&topic).unwrap().unwrap();
     let say = |what: &str| {
-        println!("{what}");
+        // On a line of its own: with one core, the test harness has begun one.
+        println!("\n{what}");
         std::io::stdout().flush().unwrap();
     };
     let wait_for_stdin = || {

@@ -68,6 +68,8 @@ fn names_and_variables() {
         assert!(error.contains("A0_ROOT") && error.contains("absolute"), "{error}");
     }
 
+    set("A0_ROOT", Some("/x/"));
+    assert_eq!(path("y").to_str(), Some("/x/y.pubsub.a0"));
     let dir = tempfile::tempdir_in("/dev/shm").unwrap();
     set("A0_ROOT", dir.path().to_str());
     set("A0_TOPIC", Some("me"));

@@ -4,6 +4,7 @@
 //! ends with a report in one line of JSON.
 
 mod cfg;
+mod deadman;
 mod log;
 mod rpc;
 
@@ -94,6 +95,8 @@ enum Command {
     #[command(flatten)]
     Cfg(cfg::Command),
     #[command(flatten)]
+    Deadman(deadman::Command),
+    #[command(flatten)]
     Log(log::Command),
     #[command(flatten)]
     Rpc(rpc::Command),
@@ -176,6 +179,7 @@ fn run(command: Command) -> Result<Value> {
         }
         Command::Ping { to, from, count, pause } => ping(&to, &from, count, Duration::from_millis(pause)),
         Command::Cfg(command) => command.run(),
+        Command::Deadman(command) => command.run(),
         Command::Log(command) => command.run(),
         Command::Rpc(command) => command.run(),
     }
