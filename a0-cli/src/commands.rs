@@ -8,8 +8,10 @@ mod demo;
 mod echo;
 mod log;
 mod ls;
+mod prpc;
 mod publish;
 mod rm;
+mod rpc;
 mod stat;
 mod verify;
 mod watch;
@@ -27,6 +29,8 @@ pub(crate) enum Command {
     Echo(echo::Args),
     Cfg(cfg::Args),
     Log(log::Args),
+    Rpc(rpc::Args),
+    Prpc(prpc::Args),
     Deadman(deadman::Args),
     Ls(ls::Args),
     Watch(watch::Args),
@@ -58,6 +62,8 @@ impl Command {
             Command::Echo(args) => args.run(stop),
             Command::Cfg(args) => args.run(stop),
             Command::Log(args) => args.run(stop),
+            Command::Rpc(args) => args.run(stop),
+            Command::Prpc(args) => args.run(stop),
             Command::Deadman(args) => args.run(stop),
             Command::Ls(args) => args.run(),
             Command::Watch(args) => args.run(stop),

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use a0_core::packet::{Decimal, LastTexts, PacketSink, Staged, Stamp, StandardHeaders};
-use a0_core::{Clock, Encoder, Id, Mem, Slot, TimeWall};
+use a0_core::{Clock, Cursor, Encoder, Id, Mem, Slot, TimeWall};
 use a0_linux::SystemClock;
 
 use crate::error::Result;
@@ -100,6 +100,19 @@ impl Writer {
             Some(standard) => self.write_standard(standard, &id, headers, payload)?,
         };
         Ok(Published { id, seq })
+    }
+
+    /// Writes a packet with a given id; gives the place right behind it, from where its answers are read.
+    pub(crate) fn write_placed(&self, id: &Id, headers: &[(&str, &str)], payload: &[u8]) -> Result<Cursor> {
+        // Refused before the lock is taken.
+        Encoder::new(id, &[headers], &[])?;
+        let time_wall = SystemClock.wall();
+        let mut locked = self.file.lock()?;
+        match &self.standard {
+            None => self.append(&mut locked, &Encoder::new(id, &[headers], payload)?)?,
+            Some(standard) => self.append_standard(&mut locked, standard, time_wall, id, headers, payload)?,
+        };
+        Ok(Cursor::behind_newest(&locked.state()))
     }
 
     #[inline(always)]
