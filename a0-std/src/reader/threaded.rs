@@ -126,10 +126,21 @@ impl Worker {
         let count = Arc::clone(&skipped);
         let run = move || {
             feed.start_threaded();
+            let mut removed = false;
             while !feed.interrupter().is_interrupted() {
                 match step(&mut feed, &mut callback) {
                     Ok(()) => {}
                     Err(Error::Interrupted { .. }) => break,
+                    Err(error @ Error::TopicRemoved { .. }) => {
+                        if !removed {
+                            removed = true;
+                            callback(Err(error));
+                        }
+                        match feed.move_on() {
+                            Ok(moved) => removed = !moved,
+                            Err(error) => callback(Err(error)),
+                        }
+                    }
                     Err(error) => {
                         count.fetch_add(1, Ordering::Relaxed);
                         feed.pause_after(&error);
