@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use a0_linux::FileError;
 use a0_std::{
-    Error, File, FileOptions, Init, Iter, Mode, Publisher, Reader, ReaderSync, ReaderSyncZeroCopy, Subscriber,
-    SubscriberSync, SubscriberZeroCopy, Writer,
+    Error, File, FileOptions, Init, Iter, Mode, Publisher, Reader, ReaderSync, ReaderSyncZeroCopy, RpcClient,
+    RpcServer, Subscriber, SubscriberSync, SubscriberZeroCopy, Writer,
 };
 use common::{file, text, topic, until, write};
 
@@ -192,4 +192,32 @@ fn a_file_that_grows_is_no_reason_to_worry() {
     write(&file, &["0"]);
     let mut reader = ReaderSync::new(&file, ()).unwrap();
     assert!(matches!(reader.read_blocking(Duration::from_millis(300)), Err(Error::Timeout { .. })));
+}
+
+#[test]
+fn calls_end_and_servers_go_on_with_the_new_file() {
+    let topic = topic();
+    let _server = RpcServer::new(&topic, |request| drop(request.reply(request.payload())), |_| {}).unwrap();
+    let client = RpcClient::new(&topic).unwrap();
+    client.call("before", LONG).unwrap();
+
+    let unanswered = RpcClient::new(&format!("{topic}/nobody")).unwrap();
+    let (tell, told) = channel();
+    unanswered.send("unanswered", move |reply| drop(tell.send(reply))).unwrap();
+    for client in [&client, &unanswered] {
+        assert!(File::remove(client.file().path()).unwrap());
+    }
+    assert!(is_removed(&told.recv_timeout(LONG).unwrap()));
+    let started = Instant::now();
+    // The server may not know yet, and answer.
+    while !is_removed(&client.call("unseen", LONG)) {
+        assert!(started.elapsed() < LONG, "the client does not notice");
+    }
+
+    let client = RpcClient::new(&topic).unwrap();
+    let started = Instant::now();
+    // Until the server has found the new file, nobody reads this one.
+    while client.call("after", Duration::from_millis(100)).is_err() {
+        assert!(started.elapsed() < LONG, "the server has not come along");
+    }
 }

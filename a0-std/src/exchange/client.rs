@@ -128,6 +128,11 @@ impl Shared {
     }
 
     #[cold]
+    pub(crate) fn topic_removed(&self) -> Error {
+        Error::TopicRemoved { path: self.file().path().to_owned() }
+    }
+
+    #[cold]
     pub(crate) fn server_gone(&self) -> Error {
         Error::ServerGone { path: self.file().path().to_owned() }
     }

@@ -126,8 +126,11 @@ impl Outstanding {
                 Err(Error::Timeout { .. }) => {}
                 Err(Error::Interrupted { .. }) => break,
                 Err(error) => {
-                    if let Error::BadMessage { missed: 1.., seq, .. } = error {
-                        self.lost_before(seq);
+                    match error {
+                        Error::BadMessage { missed: 1.., seq, .. } => self.lost_before(seq),
+                        // No answer will come.
+                        Error::TopicRemoved { .. } => drop(self.give_up(|_| true, || self.shared.topic_removed())),
+                        _ => {}
                     }
                     feed.pause_after(&error);
                 }

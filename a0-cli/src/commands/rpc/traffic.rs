@@ -74,7 +74,7 @@ impl Follower for Traffic {
         }
     }
 
-    fn wait(&mut self, timeout: Duration, output: &mut Output) -> Outcome<Step> {
+    fn wait(&mut self, timeout: Option<Duration>, output: &mut Output) -> Outcome<Step> {
         match self.reader.read_blocking(timeout) {
             Ok(message) => self.printer.print(&message, output),
             Err(error) => follow::tolerate(error),
