@@ -11,7 +11,9 @@ use tempfile::TempDir;
 pub(crate) fn root() -> &'static std::path::Path {
     static ROOT: OnceLock<TempDir> = OnceLock::new();
     ROOT.get_or_init(|| {
-        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+        remove_leftovers();
+        let prefix = format!("{PREFIX}{}.", std::process::id());
+        let dir = tempfile::Builder::new().prefix(&prefix).tempdir_in("/dev/shm").unwrap();
         // SAFETY: the first thing each test does, inside the once; nothing reads the environment before it.
         #[allow(unsafe_code)]
         unsafe {
@@ -20,6 +22,22 @@ pub(crate) fn root() -> &'static std::path::Path {
         dir
     })
     .path()
+}
+
+/// Behind it stands the id of the process that the directory belongs to.
+const PREFIX: &str = "a0-std-test.";
+
+/// Nothing in a static is dropped at the end of a program. So the next one removes what others have left, or the shared
+/// memory fills up.
+fn remove_leftovers() {
+    for entry in std::fs::read_dir("/dev/shm").unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('.').next());
+        if owner.is_some_and(|owner| !std::path::Path::new("/proc").join(owner).exists()) {
+            // Another program may be at it, too.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// A topic name that no other test uses.
