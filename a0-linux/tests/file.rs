@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -426,6 +427,20 @@ fn full_filesystem_is_an_error_that_says_what_is_needed() {
     assert_eq!(sparse.size(), 16 << 20);
 }
 
+/// Everybody else may fill the filesystem: what was reserved can be written. What was not kills the writer.
+#[test]
+fn reserved_space_outlasts_a_full_filesystem() {
+    for (reserve, signal) in [(true, None), (false, Some(libc::SIGBUS))] {
+        let filesystem = SmallFilesystem::mount("size=1m");
+        let path = filesystem.path().join("topic");
+        open(&path, &small().size(600 * KIB).reserve(reserve));
+        let mut filling = fs::File::create(filesystem.path().join("others")).unwrap();
+        while std::io::Write::write_all(&mut filling, &[1; 4096]).is_ok() {}
+        let status = child("write every page", filesystem.path()).stdout(Stdio::null()).status().unwrap();
+        assert_eq!((status.signal(), status.success()), (signal, reserve));
+    }
+}
+
 #[test]
 fn filesystem_without_room_for_a_name_is_full() {
     // The directory and the file.
@@ -623,6 +638,10 @@ fn child_process() {
             open(Path::new("topic"), &small());
             open(Path::new("a/topic"), &small());
             assert!(!open(Path::new("./topic"), &small()).0.created());
+        }
+        "write every page" => {
+            let mem = open(&dir.join("topic"), &small()).1;
+            (1000..mem.size()).step_by(4096).for_each(|at| mem.write(at, b"7"));
         }
         "create for ever" => {
             for name in 0.. {
