@@ -196,6 +196,12 @@ fn a_container() {
     let script = "cd \"$A0_ROOT\"; mount --bind outside inside; export A0_ROOT=\"$A0_ROOT/inside\"; \"$a0\" doctor --format json";
     let said = root.unshared(&["--mount", "--pid", "--fork", "--mount-proc"], script);
     expect(&said, "warning", "namespace", "PID namespace of its own");
+    root.ok(&format!("pub theirs x {SMALL}"));
+    overwrite(&root, "theirs.pubsub.a0", 132, &7_u32.to_le_bytes());
+    expect_at(&root, "warning", "namespace", "theirs.pubsub.a0", "from PID namespace 7");
+    overwrite(&root, "theirs.pubsub.a0", 32, &std::process::id().to_le_bytes());
+    expect(&root.run("doctor --format json"), "error", "lock", "of PID namespace 7 has had its lock");
+    overwrite(&root, "theirs.pubsub.a0", 32, &[0; 4]);
     let said = root.unshared(&["--mount"], "umount -l /proc; \"$a0\" doctor --format json");
     expect(&said, "warning", "namespace", "/proc is not mounted");
 }

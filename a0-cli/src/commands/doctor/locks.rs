@@ -14,6 +14,7 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use super::finding::Report;
+use super::machine;
 use crate::commands::deadman::process;
 
 /// No sound program has a lock that long.
@@ -32,16 +33,21 @@ pub(super) struct Held {
     inode: u64,
     owner: u32,
     events: u32,
+    namespace: u32,
 }
 
 impl Held {
     /// The lock of a topic, if it is held now. Read as a file is read, so that no page of it comes into being.
     pub(super) fn look(path: &Path, inode: u64) -> Option<Held> {
-        let mut bytes = [0; 12];
-        File::open(path).and_then(|file| file.read_exact_at(&mut bytes, header::LOCK_WORD.offset())).ok()?;
-        let [word, _, events] =
-            [0, 4, 8].map(|at| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]));
-        (word & OWNER != 0).then(|| Held { path: path.into(), inode, owner: word & OWNER, events })
+        const START: u64 = header::LOCK_WORD.offset();
+        let mut bytes = [0; (header::PID_NAMESPACE.offset() - START) as usize + 4];
+        File::open(path).and_then(|file| file.read_exact_at(&mut bytes, START)).ok()?;
+        let [word, events, namespace] = [header::LOCK_WORD, header::EVENTS, header::PID_NAMESPACE].map(|field| {
+            let at = (field.offset() - START) as usize;
+            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        });
+        let owner = word & OWNER;
+        (owner != 0).then(|| Held { path: path.into(), inode, owner, events, namespace })
     }
 
     fn is_still_held(&self) -> bool {
@@ -66,6 +72,18 @@ pub(super) fn examine(report: &mut Report, mut held: Vec<Held>) {
 fn lock(report: &mut Report, held: &Held) {
     let (path, thread) = (&held.path, held.owner);
     let remedy = format!("end the programs that use it, then a0 rm {}", path.display());
+    if machine::is_foreign(held.namespace) {
+        let problem = format!(
+            "thread {thread} of PID namespace {} has had its lock for more than {LONG:?}; who that is cannot be seen from here",
+            held.namespace
+        );
+        return report.error(
+            "lock",
+            Some(path),
+            problem,
+            "run a0 doctor there; or end the programs there, which frees the lock",
+        );
+    }
     let problem = match Owner::of(thread, held.inode) {
         Owner::Gone => format!(
             "its lock belongs to thread {thread}, which does not exist here: it is from before the machine was started, \

@@ -1,5 +1,7 @@
 //! What the system is like in which this process runs.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread::available_parallelism;
 
@@ -20,8 +22,14 @@ pub(super) fn examine(report: &mut Report, place: Option<&Place>) {
     }
 }
 
+/// Whether a number stands for a PID namespace that is not this process's, as far as the system tells.
+pub(super) fn is_foreign(namespace: u32) -> bool {
+    let ours = fs::metadata("/proc/self/ns/pid").map(|metadata| metadata.ino());
+    namespace != 0 && ours.is_ok_and(|ours| ours != u64::from(namespace))
+}
+
 fn pid_namespace(report: &mut Report, place: Option<&Place>) {
-    let Ok(ours) = std::fs::read_link("/proc/self/ns/pid") else {
+    let Ok(ours) = fs::read_link("/proc/self/ns/pid") else {
         let problem =
             "/proc is not mounted: whether owners of locks live, and in which PID namespace, cannot be found out";
         return report.warning("namespace", None, problem, "mount -t proc proc /proc");

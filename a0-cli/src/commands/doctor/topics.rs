@@ -3,13 +3,16 @@
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
 
-use a0_core::layout::MAGIC;
+use a0_core::Mem;
+use a0_core::layout::{MAGIC, header};
 use a0_std::{Error, Protocol, Templates};
 use rustix::fs::{Access, access};
 
 use super::finding::Report;
 use super::locks::{self, Held};
+use super::machine;
 use super::place::Place;
 use super::tree::Entry;
 use crate::commands::verify;
@@ -70,6 +73,7 @@ impl Topics {
             Ok(Condition::Topic(file)) => {
                 self.held.extend(Held::look(&path, metadata.ino()));
                 verify(report, &path, &file);
+                namespace(report, &path, &file);
                 mixed_up(report, &path, protocol.filter(|protocol| *protocol == Protocol::Deadman), "a topic");
             }
             Err(error @ Error::Topic { source: a0_core::Error::Uninitialized, .. }) => {
@@ -110,6 +114,19 @@ fn verify(report: &mut Report, path: &Path, file: &a0_std::File) {
     let more = if count > 1 { format!("; and {} more", count - 1) } else { String::new() };
     let remedy = format!("a0 verify {} says everything; {}", path.display(), remove(path));
     report.error("topic", Some(path), format_args!("is damaged: {first}{more}"), &remedy);
+}
+
+/// Says so if programs in another PID namespace write to it, or did when somebody last looked.
+fn namespace(report: &mut Report, path: &Path, file: &a0_std::File) {
+    let mark = file.transport().mem().load_u32(header::PID_NAMESPACE, Relaxed);
+    if machine::is_foreign(mark) {
+        let problem = format!(
+            "was last written to from PID namespace {mark}: programs here can only read it, as long as those there have \
+             it open"
+        );
+        let remedy = "give all programs one PID namespace: docker run --pid=host, or --pid=container:NAME";
+        report.warning("namespace", Some(path), problem, remedy);
+    }
 }
 
 /// A file whose content is not what its name says.
