@@ -5,6 +5,7 @@ mod clear;
 mod completions;
 mod deadman;
 mod demo;
+mod doctor;
 mod echo;
 mod log;
 mod ls;
@@ -38,6 +39,7 @@ pub(crate) enum Command {
     Verify(verify::Args),
     Clear(clear::Args),
     Rm(rm::Args),
+    Doctor(doctor::Args),
     Demo(demo::Args),
     Completions(completions::Args),
     /// The other process of `a0 demo`. Not for users, so neither help nor completions mention it.
@@ -71,6 +73,7 @@ impl Command {
             Command::Verify(args) => args.run(),
             Command::Clear(args) => args.run(),
             Command::Rm(args) => args.run(),
+            Command::Doctor(args) => args.run(),
             Command::Demo(args) => args.run(stop),
             Command::Completions(args) => args.run(),
             Command::DemoPeer(args) => args.run(),

@@ -39,6 +39,7 @@ Examples:
   a0 watch                        which ones come and go
   a0 rpc serve shout -- tr a-z A-Z
   a0 rpc call shout hello         request and reply
+  a0 doctor                       what is wrong, and what helps
 
 Exit codes:
   0  done; also when whoever reads the output has closed it
