@@ -29,7 +29,7 @@ impl Run {
 fn bites(tamper: &str, scene: &str, reason: &str) -> bool {
     (1..=5).any(|seed| {
         let seed = seed.to_string();
-        let run = storm(&["--seconds", "3", "--patience", "2", "--only", scene, "--seed", &seed, "--tamper", tamper]);
+        let run = storm(&["--seconds", "2", "--patience", "2", "--only", scene, "--seed", &seed, "--tamper", tamper]);
         let violated = run.text.lines().any(|line| line.starts_with("VIOLATION") && line.contains(reason));
         assert_eq!(run.output.status.code(), Some(i32::from(violated || run.figure("violations") > 0)));
         violated
@@ -39,7 +39,7 @@ fn bites(tamper: &str, scene: &str, reason: &str) -> bool {
 // One test, because each run needs the whole machine.
 #[test]
 fn nobody_else_suffers_and_the_storm_would_notice() {
-    let run = storm(&["--seconds", "15"]);
+    let run = storm(&["--seconds", "12"]);
     assert!(run.output.status.success(), "{:?}", run.output);
     assert!(run.figure("kills") > 100, "too few were killed");
     assert!(run.figure("kills while the lock was certainly held") > 10, "too few were killed with the lock");

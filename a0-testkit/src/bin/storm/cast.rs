@@ -153,6 +153,16 @@ fn all() -> Vec<Scene> {
             crews: vec![vec![ours(Serve)], vec![ours(Call), foreign(Call)]],
             ..pubsub.clone()
         },
+        // So small that requests and replies are overwritten before anybody has read them.
+        Scene {
+            name: "crowded-calls",
+            protocols: &[Protocol::Rpc, Protocol::Prpc],
+            arena: 16 << 10,
+            largest: 3_000,
+            steady: vec![ours(Call), ours(Call)],
+            crews: vec![vec![ours(Serve)], vec![ours(Call)]],
+            ..pubsub.clone()
+        },
         Scene {
             name: "foreign-calls",
             protocols: &[Protocol::Rpc, Protocol::Prpc],

@@ -132,8 +132,7 @@ fn account(world: &World<'_>, set: &Set) {
     let Ok(state) = set.files[0].state() else { return };
     for (actor, role) in set.readers() {
         let [messages, missed] = [Counter::Messages, Counter::Missed].map(|counter| role.get(counter));
-        // Frames that a cleared topic or damage took away are only counted with the next message.
-        if messages + missed != state.seq_high && actor.job != Job::Call {
+        if messages + missed != state.seq_high {
             world.violation(format!(
                 "{}: {actor} received {messages} and missed {missed} messages of {}",
                 set.scene.name, state.seq_high

@@ -83,7 +83,7 @@ pub(crate) fn print(world: &World<'_>, sets: &[Set], roles_used: u64, seconds: f
     row("kills while the lock was certainly held", count(holds));
     row("locks taken over from the dead (seen by the bare programs)", sum(false, Counter::Recovered));
     println!();
-    row("messages delivered", over_readers(sets, Counter::Messages));
+    row("messages delivered to steady readers", over_readers(sets, Counter::Messages));
     row("messages missed, all of them reported", over_readers(sets, Counter::Missed));
     row("corrupt messages delivered", sum(false, Counter::Corrupt));
     row("uncommitted messages delivered", sum(false, Counter::Uncommitted) + sum(false, Counter::Contradicted));
@@ -130,7 +130,7 @@ pub(crate) fn print(world: &World<'_>, sets: &[Set], roles_used: u64, seconds: f
     book.violations.is_empty()
 }
 
-/// What our steady and killed readers have counted.
+/// What our steady readers have counted.
 fn over_readers(sets: &[Set], counter: Counter) -> u64 {
     sets.iter().flat_map(Set::readers).map(|(_, role)| role.get(counter)).sum()
 }
