@@ -1,5 +1,6 @@
 #!/bin/sh
-# No system call per publish when nobody sleeps: counts those of a short and of a long run. Needs strace.
+# No system call per publish when nobody sleeps: counts those of a short and of a long run. Needs strace. A publisher looks
+# after its file every 100 ms, so on a slow machine the long run makes a few more.
 set -eu
 
 : "${INTEROP_RUST:?the interop program; see run.sh}"
@@ -17,5 +18,5 @@ short=$(count 10)
 long=$(count 10010)
 echo "  futex and all system calls: $short for 10 messages, $long for 10010"
 [ "${long%% *}" -eq 0 ] || { echo "publishing calls futex" >&2; exit 1; }
-[ "$short" = "$long" ] || { echo "publishing makes system calls" >&2; exit 1; }
+[ $((${long##* } - ${short##* })) -le 50 ] || { echo "publishing makes system calls" >&2; exit 1; }
 echo "syscalls: ok"

@@ -5,11 +5,14 @@ mod clear;
 mod completions;
 mod deadman;
 mod demo;
+mod doctor;
 mod echo;
 mod log;
 mod ls;
+mod prpc;
 mod publish;
 mod rm;
+mod rpc;
 mod stat;
 mod verify;
 mod watch;
@@ -27,6 +30,8 @@ pub(crate) enum Command {
     Echo(echo::Args),
     Cfg(cfg::Args),
     Log(log::Args),
+    Rpc(rpc::Args),
+    Prpc(prpc::Args),
     Deadman(deadman::Args),
     Ls(ls::Args),
     Watch(watch::Args),
@@ -34,6 +39,7 @@ pub(crate) enum Command {
     Verify(verify::Args),
     Clear(clear::Args),
     Rm(rm::Args),
+    Doctor(doctor::Args),
     Demo(demo::Args),
     Completions(completions::Args),
     /// The other process of `a0 demo`. Not for users, so neither help nor completions mention it.
@@ -58,6 +64,8 @@ impl Command {
             Command::Echo(args) => args.run(stop),
             Command::Cfg(args) => args.run(stop),
             Command::Log(args) => args.run(stop),
+            Command::Rpc(args) => args.run(stop),
+            Command::Prpc(args) => args.run(stop),
             Command::Deadman(args) => args.run(stop),
             Command::Ls(args) => args.run(),
             Command::Watch(args) => args.run(stop),
@@ -65,6 +73,7 @@ impl Command {
             Command::Verify(args) => args.run(),
             Command::Clear(args) => args.run(),
             Command::Rm(args) => args.run(),
+            Command::Doctor(args) => args.run(),
             Command::Demo(args) => args.run(stop),
             Command::Completions(args) => args.run(),
             Command::DemoPeer(args) => args.run(),

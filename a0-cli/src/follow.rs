@@ -13,9 +13,6 @@ use crate::end::{End, Outcome};
 use crate::quantity::seconds;
 use crate::stop::Stop;
 
-/// Between two looks whether the topic has been removed.
-const PATROL: Duration = Duration::from_secs(1);
-
 /// When to end.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Limits {
@@ -36,6 +33,8 @@ pub(crate) enum Step {
     PassedOver,
     /// There is none.
     Nothing,
+    /// There will be none: whoever writes from now on finds another file.
+    Removed,
 }
 
 /// A reader, and what it does with messages.
@@ -44,7 +43,7 @@ pub(crate) trait Follower {
     fn read(&mut self, output: &mut Output) -> Outcome<Step>;
 
     /// Waits for the next message and prints it.
-    fn wait(&mut self, timeout: Duration, output: &mut Output) -> Outcome<Step>;
+    fn wait(&mut self, timeout: Option<Duration>, output: &mut Output) -> Outcome<Step>;
 
     /// Begins with the oldest message of this file.
     fn reopen(&mut self, file: &File) -> Outcome;
@@ -70,12 +69,11 @@ pub(crate) fn follow(follower: &mut impl Follower, limits: Limits, mut output: O
         let mut step = follower.read(&mut output)?;
         if step == Step::Nothing && last.is_none() {
             output.flush()?;
-            let wait = deadline.map_or(PATROL, |deadline| deadline.saturating_duration_since(Instant::now()));
-            step = follower.wait(wait.min(PATROL), &mut output)?;
-            if step == Step::Nothing && follower.file().is_removed()? {
-                // Whoever writes from now on finds another file.
+            let wait = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            step = follower.wait(wait, &mut output)?;
+            if step == Step::Removed {
                 let path = follower.file().path().to_owned();
-                complain(format_args!("{} was removed; going on with a new topic", path.display()));
+                complain(going_on(&path));
                 follower.reopen(&open(&path)?)?;
                 stop.interrupts(follower.interrupter());
             }
@@ -88,17 +86,23 @@ pub(crate) fn follow(follower: &mut impl Follower, limits: Limits, mut output: O
                 }
             }
             (Step::Nothing, Some(_)) => break,
-            (Step::PassedOver | Step::Nothing, _) => {}
+            (Step::PassedOver | Step::Nothing | Step::Removed, _) => {}
         }
     }
     output.flush()?;
     if left > 0 && last.is_some() { Err(End::TimedOut) } else { Ok(()) }
 }
 
+/// Says that a topic is another one from now on.
+pub(crate) fn going_on(path: &Path) -> String {
+    format!("{} was removed; going on with a new topic", path.display())
+}
+
 /// A damaged message is reported and passed over.
 pub(crate) fn tolerate(error: Error) -> Outcome<Step> {
     match error {
         Error::Timeout { .. } | Error::Interrupted { .. } => Ok(Step::Nothing),
+        Error::TopicRemoved { .. } => Ok(Step::Removed),
         Error::BadMessage { .. } | Error::Topic { source: a0_core::Error::Corrupt(_), .. } => {
             complain(error);
             Ok(Step::PassedOver)
@@ -110,7 +114,7 @@ pub(crate) fn tolerate(error: Error) -> Outcome<Step> {
 /// Opens a file to read it, creating it if it does not exist. One that may only be read is opened for that.
 pub(crate) fn open(path: &Path) -> Outcome<File> {
     match File::open(path, &FileOptions::default()) {
-        Err(denied @ Error::File(FileError::PermissionDenied { .. })) => {
+        Err(denied @ Error::File(FileError::PermissionDenied { .. } | FileError::OtherPidNamespace { .. })) => {
             match File::open(path, &FileOptions::default().access(Mode::ReadOnly)) {
                 // It was creating it that is not permitted.
                 Err(Error::File(FileError::NotFound { .. })) => Err(denied.into()),

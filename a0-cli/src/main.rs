@@ -36,6 +36,10 @@ Examples:
   a0 echo chat                    in one terminal: print what comes
   a0 pub chat 'hello'             in another one: publish
   a0 ls                           which topics there are
+  a0 watch                        which ones come and go
+  a0 rpc serve shout -- tr a-z A-Z
+  a0 rpc call shout hello         request and reply
+  a0 doctor                       what is wrong, and what helps
 
 Exit codes:
   0  done; also when whoever reads the output has closed it

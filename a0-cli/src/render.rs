@@ -46,17 +46,27 @@ impl Display for Payload<'_> {
 
 /// A message as a JSON object: topic, seq, id, headers (pairs), payload (or payload_base64), missed.
 pub(crate) fn object(topic: &str, message: &Message<'_>) -> Map<String, Value> {
-    let headers: Vec<_> = message.headers().map(|(key, value)| json!([key, value])).collect();
-    let (key, payload) = match str::from_utf8(message.payload()) {
-        Ok(text) => ("payload", text.to_owned()),
-        Err(_) => ("payload_base64", BASE64.encode(message.payload())),
-    };
     let mut object = Map::new();
     object.insert("topic".to_owned(), topic.into());
     object.insert("seq".to_owned(), message.seq().into());
-    object.insert("id".to_owned(), message.id().into());
-    object.insert("headers".to_owned(), headers.into());
-    object.insert(key.to_owned(), payload.into());
+    insert_packet(&mut object, message.id(), message.headers(), message.payload());
     object.insert("missed".to_owned(), message.missed().into());
     object
+}
+
+/// Adds id, headers (pairs), and payload (or payload_base64).
+pub(crate) fn insert_packet<'p>(
+    object: &mut Map<String, Value>,
+    id: &str,
+    headers: impl Iterator<Item = (&'p str, &'p str)>,
+    payload: &[u8],
+) {
+    let headers: Vec<_> = headers.map(|(key, value)| json!([key, value])).collect();
+    let (key, payload) = match str::from_utf8(payload) {
+        Ok(text) => ("payload", text.to_owned()),
+        Err(_) => ("payload_base64", BASE64.encode(payload)),
+    };
+    object.insert("id".to_owned(), id.into());
+    object.insert("headers".to_owned(), headers.into());
+    object.insert(key.to_owned(), payload.into());
 }

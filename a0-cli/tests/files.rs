@@ -218,3 +218,20 @@ fn damaged_files_never_crash_anything() {
         }
     }
 }
+
+/// One after the other, so that it takes neither the memory nor the file descriptors of all.
+#[test]
+fn ten_thousand_topics_are_listed_with_little() {
+    let root = Root::new();
+    root.ok("pub many/0 x --arena 4K");
+    for i in 1..10_000 {
+        std::fs::copy(root.path("many/0.pubsub.a0"), root.path(&format!("many/{i}.pubsub.a0"))).unwrap();
+    }
+    let mut command = std::process::Command::new("sh");
+    let limited = format!("ulimit -n 32; ulimit -v 200000; exec {} ls --format json", env!("CARGO_BIN_EXE_a0"));
+    command.args(["-c", &limited]).env("A0_ROOT", root.0.path());
+    let said = said(command.output().unwrap());
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    assert_eq!(said.out.lines().count(), 10_000);
+    assert!(!said.out.contains("\"error\""));
+}

@@ -5,9 +5,11 @@ mod common;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{Root, finish, one_complaint, said, until};
+use common::{Root, finish, one_complaint, said, send, until};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 #[test]
@@ -283,4 +285,47 @@ fn a_topic_that_is_removed_is_followed() {
     let mut complaint = String::new();
     echo.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
     assert!(complaint.contains("was removed"), "{complaint}");
+}
+
+#[test]
+fn publishing_goes_on_after_the_topic_was_removed() {
+    let root = Root::new();
+    let mut publisher = root.start("pub t again --rate 50");
+    root.await_topic("t");
+    root.ok("rm t");
+    // Not the subscriber brings it back.
+    until(|| root.path("t.pubsub.a0").exists());
+    assert_eq!(root.ok("echo t --init oldest -n1"), "[1] again\n");
+    send(&publisher, Signal::SIGINT);
+    let mut complaint = String::new();
+    publisher.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
+    publisher.wait().unwrap();
+    assert_eq!(complaint.matches("was removed; going on with a new topic").count(), 1, "{complaint}");
+}
+
+/// Needs root. `a0 echo` reads where it cannot lock; `a0 pub` says why it cannot.
+#[test]
+fn from_another_pid_namespace_only_reading_is_possible() {
+    let root = Root::new();
+    let elsewhere = |args: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork", "--mount-proc", "--kill-child", env!("CARGO_BIN_EXE_a0")]);
+        command.args(args.split(' ')).env("A0_ROOT", root.0.path());
+        said(command.output().expect("the command `unshare` is needed here (package util-linux)"))
+    };
+    let mut holder = root.start("pub t x --rate 20");
+    root.await_topic("t");
+    let echoed = elsewhere("echo t --init oldest -n2");
+    assert_eq!(echoed.code, Some(0), "is this root, as it must be? {echoed:?}");
+    assert_eq!(echoed.out, "[1] x\n[2] x\n");
+    let refused = one_complaint(elsewhere("pub t y"));
+    assert!(refused.contains("PID namespace") && refused.contains("--pid=host"), "{refused}");
+    let stat = elsewhere("stat t").out;
+    let ours = std::fs::read_link("/proc/self/ns/pid").unwrap();
+    let ours = ours.to_str().unwrap().trim_matches(|c: char| !c.is_ascii_digit()).to_owned();
+    assert!(stat.contains(&format!("pid namespace      {ours}\n")), "{stat}");
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    // Nobody is left who could lock it.
+    assert_eq!(elsewhere("pub t y").code, Some(0));
 }

@@ -13,11 +13,12 @@
 //! | 48 | 40 | state page 0 |
 //! | 88 | 40 | state page 1 |
 //! | 128 | 1 | [`header::COMMITTED_PAGE`] |
+//! | 132 | 4 | [`header::PID_NAMESPACE`] |
 //! | 136 | 8 | [`header::ARENA_SIZE`] |
 //! | 144 | … | frames, each on a multiple of 16: a 40-byte header, then the data |
 //!
-//! All integers are little-endian. Bytes 36–39 and 44–47 are padding to AlephZero 0.3, which never writes them
-//! after the file was created; this implementation keeps its own two words there.
+//! All integers are little-endian. Bytes 36–39, 44–47 and 132–135 are padding to AlephZero 0.3, which never writes them
+//! after the file was created; this implementation keeps its own three words there.
 
 use core::marker::PhantomData;
 
@@ -107,6 +108,9 @@ pub mod header {
     pub const SLEEPERS: Field<u32> = Field::at(44);
     /// Which of the two state pages is the committed one: 0 or 1.
     pub const COMMITTED_PAGE: Field<u8> = Field::at(128);
+    /// Whose thread ids stand in the lock word: a number of the PID namespace of those who lock, 0 if nobody has said so.
+    /// The core leaves it alone; see `a0_linux::TopicFile::open`.
+    pub const PID_NAMESPACE: Field<u32> = Field::at(132);
     /// Usable bytes, counted from offset 0.
     pub const ARENA_SIZE: Field<u64> = Field::at(136);
 }

@@ -60,5 +60,5 @@ pub use packet::{Encoder, FlatPacket, PacketError};
 pub use read::{Buffer, Received, Select};
 pub use state::State;
 pub use time::{Clock, TimeMono, TimeWall};
-pub use transport::Transport;
+pub use transport::{Transport, is_topic};
 pub use verify::{Problem, Verified};

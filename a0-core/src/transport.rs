@@ -93,13 +93,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     /// Whether the memory is all new, half initialised, or of version 0.2. Anything else is somebody else's file, which
     /// must not be touched.
     fn is_unfinished(&self) -> bool {
-        let start = self.mem.load_u64(header::MAGIC_WORD, Relaxed);
-        if upgrade::is_version_0_2(&self.mem) {
-            return true;
-        }
-        // Acquire: the rest of the header was stored before.
-        let initialized = self.mem.load_u64(header::VERSION_WORD, Acquire).to_le_bytes()[4] != 0;
-        !initialized && (start == 0 || start == magic_word())
+        upgrade::is_version_0_2(&self.mem) || is_uninitialized(&self.mem)
     }
 
     /// Writes the header, in an order in which a crash at any point leaves the file uninitialised.
@@ -277,6 +271,20 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
             self.lock.requeue(&self.mem);
         }
     }
+}
+
+/// Whether [`Transport::open`] would find a sound 0.3 header in this memory, or initialise one: for those who keep words
+/// of their own in it, and must not write into somebody else's file.
+pub fn is_topic<M: Mem + ?Sized>(mem: &M) -> bool {
+    mem.size() >= WORKSPACE && (is_uninitialized(mem) || check_header(mem).is_ok())
+}
+
+/// Whether this is memory that nobody has initialised, or not to the end.
+fn is_uninitialized<M: Mem + ?Sized>(mem: &M) -> bool {
+    let start = mem.load_u64(header::MAGIC_WORD, Relaxed);
+    // Acquire: the rest of the header was stored before.
+    let initialized = mem.load_u64(header::VERSION_WORD, Acquire).to_le_bytes()[4] != 0;
+    !initialized && (start == 0 || start == magic_word())
 }
 
 /// Whether the fixed part of the header is that of a 0.3 topic, and fits the memory.

@@ -52,12 +52,12 @@ pub(crate) fn upgrade<M: Mem + ?Sized>(mem: &M) {
     store(header::ARENA_SIZE, size);
     store(header::MUTEX_NEXT, 0);
     store(header::MUTEX_PREV, 0);
-    for word in [header::FOREIGN, header::EVENTS, header::SLEEPERS] {
+    for word in [header::FOREIGN, header::EVENTS, header::SLEEPERS, header::PID_NAMESPACE] {
         mem.store_u32(word, 0, Relaxed);
     }
     mem.store_u8(header::COMMITTED_PAGE, 0, Relaxed);
-    // The rest of the old arena size.
-    mem.write(header::COMMITTED_PAGE.offset() + 1, &[0; 7]);
+    // The rest of the low half of the old arena size; its high half is the namespace's word now.
+    mem.write(header::COMMITTED_PAGE.offset() + 1, &[0; 3]);
     store(header::VERSION_WORD, version_word());
     store(header::MAGIC_WORD, magic_word());
     // Page 1 is the working page now, which nobody reads before it is written.

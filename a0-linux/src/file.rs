@@ -2,8 +2,10 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-use a0_core::RawMem;
+use a0_core::{RawMem, is_topic};
 use rustix::fs::{FileType, Mode as Permissions, OFlags, Stat, fstat};
 use rustix::io::{Errno, retry_on_intr};
 
@@ -16,6 +18,7 @@ mod directory;
 pub(crate) mod error;
 pub(crate) mod kind;
 pub(crate) mod mapping;
+mod namespace;
 pub(crate) mod remove;
 
 /// How often opening starts over because others create and remove the file meanwhile.
@@ -56,16 +59,30 @@ pub struct FileOptions {
     pub dir_mode: u32,
     /// What to do with the topic: [`Mode::Shared`].
     pub access: Mode,
-    /// Whether a new file takes all its space at once (yes), so that a full filesystem is an error on creation instead
-    /// of a `SIGBUS` in whoever writes later.
+    /// Whether a new file takes all its space at once (yes), so that a full filesystem is an error on creation.
+    ///
+    /// Without that, a file takes space when it is first written to, as with AlephZero 0.3: many large topics that are
+    /// never filled fit into a small filesystem. But when it is full, whichever program needs another page, a reader
+    /// included, is killed by `SIGBUS`, and no library can turn that into an error.
     pub reserve: bool,
     /// Whether to create a missing file (yes). [`Mode::ReadOnly`] never does.
     pub create: bool,
+    /// How long to wait for the lock of a topic: 10 s. No sound holder needs a fraction of that; what takes longer is
+    /// stopped, or hostile, and the error names its thread.
+    pub lock_timeout: Duration,
 }
 
 impl Default for FileOptions {
     fn default() -> Self {
-        FileOptions { size: 16 << 20, mode: 0o666, dir_mode: 0o777, access: Mode::Shared, reserve: true, create: true }
+        FileOptions {
+            size: 16 << 20,
+            mode: 0o666,
+            dir_mode: 0o777,
+            access: Mode::Shared,
+            reserve: true,
+            create: true,
+            lock_timeout: Duration::from_secs(10),
+        }
     }
 }
 
@@ -105,13 +122,19 @@ impl FileOptions {
     pub fn create(self, create: bool) -> Self {
         FileOptions { create, ..self }
     }
+
+    /// Sets [`FileOptions::lock_timeout`].
+    #[must_use]
+    pub fn lock_timeout(self, lock_timeout: Duration) -> Self {
+        FileOptions { lock_timeout, ..self }
+    }
 }
 
 /// An open topic file. Its bytes are a value of their own, for a [`a0_core::Transport`] to own, and stay mapped when
 /// this one is dropped.
 #[derive(Debug)]
 pub struct TopicFile {
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
     path: PathBuf,
     size: u64,
     identity: (u64, u64),
@@ -122,8 +145,16 @@ pub struct TopicFile {
 impl TopicFile {
     /// Opens the file at `path` and maps it, creating it if `options` say so.
     ///
-    /// A new file appears under its name with its full size, its permissions and nothing but zeros. Of several programs
-    /// that create it at once one succeeds, and all of them get the same file.
+    /// A new file appears under its name with its full size, its permissions, and nothing in it but zeros and the mark
+    /// described below. Of several programs that create it at once one succeeds, and all of them get the same file. A
+    /// program that is killed while it creates one leaves nothing behind, if the filesystem has files without a name
+    /// (tmpfs and ext4 do); otherwise perhaps a file with a name for which [`is_temporary`](crate::is_temporary) is true.
+    ///
+    /// The lock of a topic holds thread ids, which mean something else in another PID namespace, such as that of a
+    /// container. So whoever opens a topic with [`Mode::Shared`] marks it with its own namespace, and nobody from
+    /// another one can open it so until the last of them has closed it or died; then the next one changes the mark.
+    /// AlephZero 0.3 knows nothing of it. Where `/proc` is not mounted, a program cannot tell where it is, and neither marks
+    /// nor is refused. A file that is just converted from version 0.2 gets its mark when it is opened the next time.
     ///
     /// # Errors
     /// Every [`FileError`]. If creating failed, nothing is left behind but directories.
@@ -180,12 +211,16 @@ impl TopicFile {
     /// [`TopicFile::path`] again meets them in a new file.
     ///
     /// # Errors
-    /// [`FileError::Os`] if the system does not tell.
+    /// [`FileError::Truncated`] if the file has become shorter. Whoever touches the bytes that are gone is killed by
+    /// `SIGBUS`, so this comes in time only where somebody asks before that happens. [`FileError::Os`] if the system does
+    /// not tell.
     pub fn is_removed(&self) -> Result<bool, FileError> {
-        match fstat(&self.fd) {
-            Ok(stat) => Ok(stat.st_nlink == 0),
-            Err(errno) => Err(FileError::os(&self.path, "look at", errno)),
+        let stat = fstat(&self.fd).map_err(|errno| FileError::os(&self.path, "look at", errno))?;
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        if size < self.size {
+            return Err(FileError::Truncated { path: self.path.clone(), size, expected: self.size });
         }
+        Ok(stat.st_nlink == 0)
     }
 
     /// Checks and maps an open file.
@@ -200,9 +235,13 @@ impl TopicFile {
         check_type(path, &stat)?;
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         kind.check_size(path, size)?;
+        let fd = Arc::new(fd);
         let mem = Mapping::new(&fd, kind.mapped(size), access != Mode::ReadOnly)
             .and_then(Mapping::into_mem)
             .map_err(|error| FileError::map(path, size, error))?;
+        if kind == Kind::Topic && access == Mode::Shared && is_topic(&mem) {
+            namespace::claim(&fd, &mem, path)?;
+        }
         let identity = (stat.st_dev, stat.st_ino);
         Ok((TopicFile { fd, path: path.into(), size, identity, access, created }, mem))
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -14,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use a0_core::{Access, Mem, RawMem};
-use a0_linux::{FileError, FileOptions, Mapping, Mode, TopicFile, remove, remove_all};
+use a0_linux::{FileError, FileOptions, Mapping, Mode, TopicFile, is_temporary, remove, remove_all};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::{FdFlags, fcntl_getfd};
 use rustix::process::{Gid, Uid, umask};
@@ -81,6 +82,11 @@ fn as_nobody<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     })
 }
 
+/// The number of this process's PID namespace.
+fn pid_namespace() -> u64 {
+    fs::metadata("/proc/self/ns/pid").unwrap().ino()
+}
+
 /// A filesystem of its own for one test, unmounted on drop.
 struct SmallFilesystem {
     dir: TempDir,
@@ -122,7 +128,11 @@ fn new_file_is_exactly_as_asked_and_later_options_change_nothing() {
         let meta = fs::metadata(&path).unwrap();
         assert_eq!((meta.len(), meta.mode(), meta.nlink()), (16 << 20, 0o100_666, 1));
         assert_eq!(file.identity(), (meta.dev(), meta.ino()));
-        assert!(fs::read(&path).unwrap().iter().all(|byte| *byte == 0));
+        // All zeros but for the mark of this PID namespace.
+        let mut content = fs::read(&path).unwrap();
+        let mark: Vec<u8> = content.splice(132..136, [0; 4]).collect();
+        assert_eq!(u64::from(u32::from_le_bytes(mark.try_into().unwrap())), pid_namespace());
+        assert!(content.iter().all(|byte| *byte == 0));
 
         let (again, _) = open(&path, &small().mode(0o600));
         assert!(!again.created());
@@ -150,7 +160,7 @@ fn space_is_taken_on_creation_unless_declined() {
 
         let sparse = open(&dir.join("sparse"), &FileOptions::default().size(size).reserve(false)).0;
         assert_eq!(sparse.size(), size);
-        assert_eq!(fs::metadata(sparse.path()).unwrap().blocks(), 0);
+        assert!(fs::metadata(sparse.path()).unwrap().blocks() * 512 <= 4096, "more than the page of the header");
     });
 }
 
@@ -417,16 +427,30 @@ fn full_filesystem_is_an_error_that_says_what_is_needed() {
     assert_eq!(sparse.size(), 16 << 20);
 }
 
+/// Everybody else may fill the filesystem: what was reserved can be written. What was not kills the writer.
+#[test]
+fn reserved_space_outlasts_a_full_filesystem() {
+    for (reserve, signal) in [(true, None), (false, Some(libc::SIGBUS))] {
+        let filesystem = SmallFilesystem::mount("size=1m");
+        let path = filesystem.path().join("topic");
+        open(&path, &small().size(600 * KIB).reserve(reserve));
+        let mut filling = fs::File::create(filesystem.path().join("others")).unwrap();
+        while std::io::Write::write_all(&mut filling, &[1; 4096]).is_ok() {}
+        let status = child("write every page", filesystem.path()).stdout(Stdio::null()).status().unwrap();
+        assert_eq!((status.signal(), status.success()), (signal, reserve));
+    }
+}
+
 #[test]
 fn filesystem_without_room_for_a_name_is_full() {
-    // The directory, the file, and for a moment its second name, which a tmpfs counts, too.
-    let filesystem = SmallFilesystem::mount("size=1m,nr_inodes=3");
+    // The directory and the file.
+    let filesystem = SmallFilesystem::mount("size=1m,nr_inodes=2");
     let path = filesystem.path().join("topic");
     let file = open(&path, &small()).0;
     let error = refused(&filesystem.path().join("second"), &small());
     assert!(matches!(error, FileError::NoSpace { available: None, .. }), "{error:?}");
     assert_eq!(entries(filesystem.path()), ["topic"]);
-    // With one directory more, there is no room for the temporary name, and with two not for the directory.
+    // There is no room for a directory either.
     for path in ["a/second", "a/b/second"] {
         let error = refused(&filesystem.path().join(path), &small());
         assert_eq!(error.errno(), libc::ENOSPC);
@@ -440,7 +464,7 @@ fn filesystem_that_cannot_reserve_gets_a_sparse_file() {
     let path = filesystem.path().join("topic");
     let (file, mem) = open(&path, &small());
     assert_eq!((file.created(), file.size(), mem.size()), (true, 64 * KIB, 64 * KIB));
-    assert_eq!(fs::metadata(&path).unwrap().blocks(), 0);
+    assert!(fs::metadata(&path).unwrap().blocks() * 512 <= 4096, "more than the page of the header");
 }
 
 #[test]
@@ -460,9 +484,10 @@ fn read_only_filesystem_can_still_be_read() {
 
 #[test]
 fn creators_of_one_file_need_the_space_of_one() {
-    let filesystem = SmallFilesystem::mount("size=1m");
-    for round in 0..20 {
-        let path = filesystem.path().join(format!("{round}/topic"));
+    for _ in 0..20 {
+        // A new one each time: a removed file keeps its space while a process that is being started still has it open.
+        let filesystem = SmallFilesystem::mount("size=1m");
+        let path = filesystem.path().join("a/topic");
         let barrier = Barrier::new(8);
         thread::scope(|scope| {
             for _ in 0..8 {
@@ -472,7 +497,7 @@ fn creators_of_one_file_need_the_space_of_one() {
                 });
             }
         });
-        assert!(remove(&path).unwrap());
+        assert_eq!(entries(filesystem.path()), ["a"]);
     }
 }
 
@@ -546,6 +571,29 @@ fn stopped_creator_does_not_stop_others() {
     assert!(start.elapsed() < Duration::from_secs(5));
 }
 
+#[test]
+fn creators_that_are_killed_leave_nothing_unfinished() {
+    on_each_filesystem(|dir| {
+        for round in 0..40u64 {
+            let mut creator = child("create for ever", dir).stdout(Stdio::null()).spawn().unwrap();
+            let started = Instant::now();
+            while entries(dir).is_empty() {
+                assert!(started.elapsed() < Duration::from_secs(20), "it creates nothing");
+                thread::yield_now();
+            }
+            thread::sleep(Duration::from_micros(round * 7919 % 3000));
+            creator.kill().unwrap();
+            creator.wait().unwrap();
+            for name in entries(dir) {
+                let metadata = fs::metadata(dir.join(&name)).unwrap();
+                assert!(!is_temporary(Path::new(&name)), "{name}");
+                assert_eq!((metadata.len(), metadata.mode() & 0o7777), (64 * KIB, 0o640), "{name}");
+                fs::remove_file(dir.join(&name)).unwrap();
+            }
+        }
+    });
+}
+
 /// How many files the racers create.
 const RACES: u64 = 50;
 
@@ -590,6 +638,15 @@ fn child_process() {
             open(Path::new("topic"), &small());
             open(Path::new("a/topic"), &small());
             assert!(!open(Path::new("./topic"), &small()).0.created());
+        }
+        "write every page" => {
+            let mem = open(&dir.join("topic"), &small()).1;
+            (1000..mem.size()).step_by(4096).for_each(|at| mem.write(at, b"7"));
+        }
+        "create for ever" => {
+            for name in 0.. {
+                open(&dir.join(name.to_string()), &small().mode(0o640));
+            }
         }
         task => panic!("{task}?"),
     }

@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
-use crate::file::{File, LOCK_PATIENCE};
+use crate::file::File;
 use crate::message::Message;
 use crate::packet::PacketView;
 use crate::packet_buf::PacketBuf;
@@ -26,6 +26,9 @@ use crate::reader::sync::ReaderSync;
 use crate::reader::{Init, Iter};
 use crate::topic::Protocol;
 use crate::writer::{Published, Writer};
+
+/// How long a message that is known to be there is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A configuration: a topic whose newest message is what counts. Can be shared between threads.
 ///
@@ -244,7 +247,7 @@ fn newest<R>(file: &File, look: impl FnOnce(&File, &Message<'_>) -> Result<R>) -
         return Ok(None);
     }
     // It came just now; or this is a reader that cannot lock, beside very fast writers.
-    look(file, &reader.read_blocking(LOCK_PATIENCE)?).map(Some)
+    look(file, &reader.read_blocking(PATIENCE)?).map(Some)
 }
 
 fn to_packet(file: &File, message: &Message<'_>) -> Result<PacketBuf> {

@@ -51,6 +51,16 @@ pub enum Error {
         /// The reason.
         source: a0_core::Error,
     },
+    /// Somebody has removed the topic's file, or another file with its name took its place, so that nobody who comes from
+    /// now on finds this one. Whoever opens the topic again finds the new one, or creates it.
+    ///
+    /// Publishers and blocked reads look about every 100 ms; see [`Publisher::publish`](crate::Publisher::publish) and
+    /// [`SubscriberSync::read_blocking`](crate::SubscriberSync::read_blocking).
+    #[error("{}: the topic was removed while it was open: open it again", path.display())]
+    TopicRemoved {
+        /// The topic's file.
+        path: PathBuf,
+    },
     /// A message that somebody else wrote is no packet; it was skipped.
     #[error("{}: message {seq} is not a valid packet ({missed} missed before it): {source}", path.display())]
     BadMessage {

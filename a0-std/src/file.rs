@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a0_core::{Locked, RawMem, Transport};
-use a0_linux::{AccessLock, FileOptions, Mapping, Mode, TopicFile};
+use a0_linux::{AccessLock, FileError, FileOptions, Mapping, Mode, TopicFile};
 
 use crate::env;
 use crate::error::{Error, Result};
@@ -23,6 +23,7 @@ pub struct File {
 struct Open {
     file: TopicFile,
     mode: Mode,
+    lock_timeout: Duration,
     transport: SharedTransport,
 }
 
@@ -40,7 +41,8 @@ impl File {
             Mode::ReadOnly => Transport::open_read_only(mem, AccessLock::ReadOnly),
         };
         let transport = transport.map_err(|source| Error::Topic { path, source })?;
-        Ok(File { open: Arc::new(Open { file, mode: options.access, transport }) })
+        let FileOptions { access: mode, lock_timeout, .. } = *options;
+        Ok(File { open: Arc::new(Open { file, mode, lock_timeout, transport }) })
     }
 
     /// Removes a topic's file. Programs that have it open keep what they have; newcomers start a new topic.
@@ -70,9 +72,30 @@ impl File {
     /// Whether somebody has removed the file since it was opened; then no newcomer finds this topic.
     ///
     /// # Errors
-    /// [`Error::File`] if the system cannot tell.
+    /// [`Error::File`] if the file was truncated meanwhile, or the system cannot tell.
     pub fn is_removed(&self) -> Result<bool> {
         Ok(self.open.file.is_removed()?)
+    }
+
+    /// Fails if the file was removed, or truncated. For now and then: a system call.
+    #[cold]
+    pub(crate) fn check_is_there(&self) -> Result<()> {
+        if self.is_removed()? { Err(Error::TopicRemoved { path: self.path().to_owned() }) } else { Ok(()) }
+    }
+
+    /// The file that has its name now, opened in the same way; `None` if there is none.
+    pub(crate) fn successor(&self) -> Result<Option<File>> {
+        let options = FileOptions::default().access(self.mode()).lock_timeout(self.lock_timeout()).create(false);
+        match File::open(self.path(), &options) {
+            Ok(file) => Ok(Some(file)),
+            Err(Error::File(FileError::NotFound { .. })) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How long the lock is waited for.
+    pub(crate) fn lock_timeout(&self) -> Duration {
+        self.open.lock_timeout
     }
 
     /// Which messages it holds.
@@ -98,7 +121,7 @@ impl File {
 
     #[inline(always)]
     pub(crate) fn lock(&self) -> Result<SharedLocked<'_>> {
-        self.lock_within(LOCK_PATIENCE)
+        self.lock_within(self.open.lock_timeout)
     }
 
     #[inline(always)]
@@ -112,5 +135,5 @@ impl File {
     }
 }
 
-/// How long a lock is waited for. No holder needs a fraction of it; what takes longer is stopped or hostile.
-pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// How often users of a topic look whether its file is still there.
+pub(crate) const PATROL: Duration = Duration::from_millis(100);

@@ -52,6 +52,9 @@ impl Publisher {
 
     /// Publishes a payload.
     ///
+    /// If the topic was removed meanwhile (`a0 rm`), this says so with [`Error::TopicRemoved`](crate::Error::TopicRemoved)
+    /// within about 100 ms, and a new publisher goes on where others look.
+    ///
     /// # Errors
     /// As [`Writer::write`].
     pub fn publish(&self, payload: impl AsRef<[u8]>) -> Result<Published> {
@@ -83,6 +86,9 @@ impl Publisher {
 /// Calls back for every message of a topic, on a thread of its own, until it is dropped.
 ///
 /// The callback runs without any lock held: it may publish, on any topic, take its time, and drop the subscriber.
+///
+/// If the topic is removed, the subscriber goes on with all of the one that takes its place, as soon as somebody creates
+/// that; it does not do so itself. [`Subscriber::file`] stays the first one.
 ///
 /// ```
 /// use a0_std::{Init, Publisher, Subscriber};
@@ -117,7 +123,7 @@ impl Subscriber {
         Ok(Subscriber { reader: Reader::new(&open(topic, &options.file)?, options, callback)? })
     }
 
-    /// Subscribes, and hears of messages that are no valid packets as well.
+    /// Subscribes, and hears of messages that are no valid packets as well, and when the topic was removed.
     ///
     /// # Errors
     /// As [`Subscriber::new`].
@@ -232,7 +238,9 @@ impl SubscriberSync {
     /// The next message; waits for it, at most `timeout` (a `Duration`, or `None` for as long as it takes).
     ///
     /// # Errors
-    /// [`Error::Timeout`](crate::Error::Timeout), [`Error::Interrupted`](crate::Error::Interrupted), or as [`SubscriberSync::read`].
+    /// [`Error::Timeout`](crate::Error::Timeout), [`Error::Interrupted`](crate::Error::Interrupted),
+    /// [`Error::TopicRemoved`](crate::Error::TopicRemoved) when nothing more can come, because the file was removed (noticed
+    /// after about 100 ms without messages), or as [`SubscriberSync::read`].
     pub fn read_blocking(&mut self, timeout: impl Into<Option<Duration>>) -> Result<Message<'_>> {
         self.reader.read_blocking(timeout)
     }

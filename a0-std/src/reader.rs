@@ -105,6 +105,11 @@ impl Interrupter {
         Interrupter { sleeper: Sleeper::Event(Arc::clone(event)), stop: Arc::default() }
     }
 
+    /// The same for a reader that goes on with another file.
+    fn moved_to(&self, file: &File) -> Interrupter {
+        Interrupter { sleeper: Sleeper::Topic(file.clone()), stop: Arc::clone(&self.stop) }
+    }
+
     /// Ends the reader's blocked read, now or as soon as it begins one.
     pub fn interrupt(&self) {
         // The flag first: whoever is about to sleep either finds it or is woken.

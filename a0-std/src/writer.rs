@@ -6,17 +6,20 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use a0_core::packet::{Decimal, LastTexts, PacketSink, Staged, Stamp, StandardHeaders};
-use a0_core::{Clock, Encoder, Id, Mem, Slot, TimeWall};
+use a0_core::{Clock, Cursor, Encoder, Id, Mem, Slot, TimeWall};
 use a0_linux::SystemClock;
 
 use crate::error::Result;
-use crate::file::{File, SharedLocked};
+use crate::file::{File, PATROL, SharedLocked};
 use crate::id::random_id;
 use crate::keys;
 use crate::packet::Packet;
 
 /// Header blocks up to this size reach the topic in one copy.
 const STAGE: usize = 512;
+
+/// Messages in a topic between two looks of a writer without clock whether the file is still there.
+const LOOK_EVERY: u64 = 1024;
 
 thread_local! {
     static LAST_TEXTS: RefCell<LastTexts> = const { RefCell::new(LastTexts::NONE) };
@@ -37,6 +40,8 @@ struct Standard {
     writer_id: Id,
     headers: StandardHeaders,
     next_seq: AtomicU64,
+    /// When to look again whether the file is there, in nanoseconds of the monotonic clock.
+    next_look: AtomicU64,
 }
 
 /// What became of a packet.
@@ -60,7 +65,10 @@ impl Writer {
     pub fn with_standard_headers(self) -> Writer {
         let writer_id = random_id();
         let headers = StandardHeaders::new(&writer_id);
-        Writer { standard: Some(Standard { writer_id, headers, next_seq: AtomicU64::new(0) }), ..self }
+        Writer {
+            standard: Some(Standard { writer_id, headers, next_seq: AtomicU64::new(0), next_look: AtomicU64::new(0) }),
+            ..self
+        }
     }
 
     /// The file it writes to.
@@ -71,8 +79,10 @@ impl Writer {
     /// Writes a payload in a packet with a new id.
     ///
     /// # Errors
-    /// [`Error::Topic`](crate::Error::Topic): larger than the arena, read-only, or the lock is not to be had. Nothing
-    /// was written then.
+    /// [`Error::Topic`](crate::Error::Topic): larger than the arena, read-only, or the lock is not to be had.
+    /// [`Error::TopicRemoved`](crate::Error::TopicRemoved): somebody has removed the file. A writer with standard headers
+    /// looks every 100 ms, one without whenever another 1024 messages are in the topic; what was written in between
+    /// reached those who had the file open. Nothing was written by the call that fails.
     pub fn write(&self, payload: impl AsRef<[u8]>) -> Result<Published> {
         self.write_parts(random_id(), &[], payload.as_ref())
     }
@@ -102,6 +112,19 @@ impl Writer {
         Ok(Published { id, seq })
     }
 
+    /// Writes a packet with a given id; gives the place right behind it, from where its answers are read.
+    pub(crate) fn write_placed(&self, id: &Id, headers: &[(&str, &str)], payload: &[u8]) -> Result<Cursor> {
+        // Refused before the lock is taken.
+        Encoder::new(id, &[headers], &[])?;
+        let time_wall = SystemClock.wall();
+        let mut locked = self.file.lock()?;
+        match &self.standard {
+            None => self.append(&mut locked, &Encoder::new(id, &[headers], payload)?)?,
+            Some(standard) => self.append_standard(&mut locked, standard, time_wall, id, headers, payload)?,
+        };
+        Ok(Cursor::behind_newest(&locked.state()))
+    }
+
     #[inline(always)]
     fn write_standard(&self, standard: &Standard, id: &Id, headers: &[(&str, &str)], payload: &[u8]) -> Result<u64> {
         // Refused before the lock is taken.
@@ -129,6 +152,10 @@ impl Writer {
             writer_seq: standard.next_seq.load(Ordering::Relaxed),
             time_wall,
         };
+        let now = stamp.time_mono.as_nanos();
+        if now >= standard.next_look.load(Ordering::Relaxed) {
+            self.look(standard, now)?;
+        }
         let mut head = [0; STAGE];
         let encoded =
             LAST_TEXTS.with_borrow_mut(|last| standard.headers.encode_head(id, &stamp, headers, last, &mut head));
@@ -139,6 +166,14 @@ impl Writer {
         };
         standard.next_seq.store(stamp.writer_seq.wrapping_add(1), Ordering::Relaxed);
         Ok(seq)
+    }
+
+    /// Looks whether the file is still there. If not, the next packet looks again.
+    #[cold]
+    fn look(&self, standard: &Standard, now: u64) -> Result<()> {
+        self.file.check_is_there()?;
+        standard.next_look.store(now.saturating_add(PATROL.as_nanos() as u64), Ordering::Relaxed);
+        Ok(())
     }
 
     #[inline]
@@ -176,6 +211,10 @@ impl Writer {
     }
 
     fn append(&self, locked: &mut SharedLocked<'_>, encoder: &Encoder<'_>) -> Result<u64> {
+        // Without a clock at hand, now and then.
+        if locked.state().seq_high.is_multiple_of(LOOK_EVERY) {
+            self.file.check_is_there()?;
+        }
         let slot = locked.alloc(encoder.encoded_len() as u64).map_err(|source| self.file.error(source))?;
         let seq = fill(slot, encoder);
         locked.commit();

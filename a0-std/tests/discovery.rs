@@ -561,7 +561,9 @@ fn where_few_directories_may_be_watched() {
             Ok(output) if output.status.code() == Some(101) => {
                 panic!("{number} {limit}: {}", String::from_utf8_lossy(&output.stdout))
             }
-            other => return eprintln!("not tested, because unshare does not work here: {other:?}"),
+            // Some systems let only root make a user namespace. Where root cannot either, this test has not passed.
+            other if rustix::process::geteuid().is_root() => panic!("unshare does not work: {other:?}"),
+            other => return eprintln!("not tested, because unshare needs root here: {other:?}"),
         }
     }
 }

@@ -353,13 +353,17 @@ fn a_server_can_take_what_was_asked_before_it_came() {
         ours.lock().unwrap().push(String::from_utf8(request.payload().to_vec()).unwrap());
         request.reply("").unwrap();
     };
-    let cancels = |_| panic!("its request was not handed out");
-    let server = RpcServer::with_options(&topic, ServerStart::OldestUnanswered, handler.clone(), cancels).unwrap();
+    let cancels = Arc::new(Mutex::new(Vec::new()));
+    let told_of = Arc::clone(&cancels);
+    let on_cancel = move |id: Id| told_of.lock().unwrap().push(id);
+    let server = RpcServer::with_options(&topic, ServerStart::OldestUnanswered, handler.clone(), on_cancel).unwrap();
     let answered: HashSet<_> = (0..3).map(|_| told.recv_timeout(PATIENCE).unwrap().0).collect();
     assert_eq!(answered, HashSet::from([0, 1, 2]));
     client.call("new", PATIENCE).unwrap();
     assert_eq!(*seen.lock().unwrap(), ["answered", "open", "open, too", "new"]);
     drop(server);
+    // Its request was not handed out either.
+    assert!(cancels.lock().unwrap().is_empty());
 
     // All of them have been answered now.
     let _server = RpcServer::with_options(&topic, ServerStart::OldestUnanswered, handler, |_| {}).unwrap();

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 
 use crate::end::Outcome;
 use crate::stop::Stop;
-pub(crate) use look::Look;
+pub(crate) use look::{Look, process};
 
 /// Tell others that a program lives, and wait for its end
 ///

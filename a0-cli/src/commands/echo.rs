@@ -11,13 +11,11 @@ use serde_json::Value;
 
 use crate::console::{Output, complain, output};
 use crate::end::{End, Outcome};
+use crate::follow::going_on;
 use crate::payload::Checker;
 use crate::quantity::seconds;
 use crate::render::{Headers, Payload, object};
 use crate::stop::Stop;
-
-/// Between two looks whether the topic has been removed.
-const PATROL: Duration = Duration::from_secs(1);
 
 /// Print the messages of a topic as they come
 ///
@@ -130,13 +128,19 @@ impl Args {
                 Ok(None) if last.is_some() => break,
                 Ok(None) => {
                     printer.output.flush()?;
-                    let wait = deadline.map_or(PATROL, |deadline| deadline.saturating_duration_since(Instant::now()));
-                    match subscriber.read_blocking(wait.min(PATROL)) {
+                    let wait = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+                    match subscriber.read_blocking(wait) {
                         Ok(message) => {
                             printer.print(&message)?;
                             left -= 1;
                         }
-                        Err(Error::Timeout { .. }) => self.patrol(&mut subscriber, stop)?,
+                        Err(Error::Timeout { .. }) => {}
+                        // Whoever publishes from now on finds another file.
+                        Err(Error::TopicRemoved { path }) => {
+                            complain(going_on(&path));
+                            subscriber = self.subscribe(Start::Oldest)?;
+                            stop.interrupts(subscriber.interrupter());
+                        }
                         Err(Error::Interrupted { .. }) => break,
                         Err(error) => self.tolerate(error)?,
                     }
@@ -161,7 +165,7 @@ impl Args {
             file: FileOptions::default().access(access),
         };
         match SubscriberSync::new(&self.topic, options(Mode::Shared)) {
-            Err(denied @ Error::File(FileError::PermissionDenied { .. })) => {
+            Err(denied @ Error::File(FileError::PermissionDenied { .. } | FileError::OtherPidNamespace { .. })) => {
                 match SubscriberSync::new(&self.topic, options(Mode::ReadOnly)) {
                     // It was creating it that is not permitted.
                     Err(Error::File(FileError::NotFound { .. })) => Err(denied),
@@ -170,16 +174,6 @@ impl Args {
             }
             shared => shared,
         }
-    }
-
-    /// Whoever publishes from now on finds another file if this one was removed.
-    fn patrol(&self, subscriber: &mut SubscriberSync, stop: &Stop) -> Outcome {
-        if subscriber.file().is_removed()? {
-            complain(format_args!("{} was removed; going on with a new topic", subscriber.file().path().display()));
-            *subscriber = self.subscribe(Start::Oldest)?;
-            stop.interrupts(subscriber.interrupter());
-        }
-        Ok(())
     }
 
     /// A damaged message is reported and passed over.

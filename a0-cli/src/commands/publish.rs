@@ -9,7 +9,9 @@ use a0_core::layout::{FRAME_HEADER, WORKSPACE};
 use a0_std::{Error, FileOptions, Publisher};
 use clap::Parser;
 
+use crate::console::complain;
 use crate::end::{End, Outcome};
+use crate::follow::going_on;
 use crate::payload::Generator;
 use crate::quantity::{bytes, rate};
 use crate::stop::Stop;
@@ -70,7 +72,7 @@ impl Args {
         if let Some(size) = self.arena {
             options = options.size(size);
         }
-        let publisher = Publisher::with_options(&self.topic, &options)?;
+        let mut publisher = Publisher::with_options(&self.topic, &options)?;
         let mut source = self.source(&publisher)?;
         let endless = self.rate.is_some() || matches!(source, Source::Lines { .. });
         let count = self.count.unwrap_or(if endless { u64::MAX } else { 1 });
@@ -86,7 +88,14 @@ impl Args {
             if stop.reason().is_some() {
                 break;
             }
-            publisher.publish_with(&headers, payload)?;
+            match publisher.publish_with(&headers, payload) {
+                Err(Error::TopicRemoved { path }) => {
+                    complain(going_on(&path));
+                    publisher = Publisher::with_options(&self.topic, &options)?;
+                    publisher.publish_with(&headers, payload)?;
+                }
+                published => drop(published?),
+            }
         }
         Ok(())
     }

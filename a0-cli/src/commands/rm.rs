@@ -13,8 +13,8 @@ use crate::target;
 
 /// Remove a topic
 ///
-/// Removes the topic's file. Programs that have it open keep what they have, unseen by others; those that come later
-/// start a new topic. To empty a topic that is in use, see 'a0 clear'. A deadman that somebody has is not removed.
+/// Removes the topic's file. Programs that have it open keep what they have, unseen by others, until they notice, which
+/// takes those built on this library some 100 ms; those that come later start a new topic. To empty a topic that is in use, see 'a0 clear'. A deadman that somebody has is not removed.
 #[derive(Debug, Parser)]
 #[command(after_help = "Example:\n  a0 rm cam/front")]
 pub(crate) struct Args {

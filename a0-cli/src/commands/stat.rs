@@ -89,6 +89,9 @@ fn describe(file: &File, facts: &mut Map<String, Value>) -> Outcome {
     // Seen at some time: the mark is kept.
     let foreign = mem.load_u32(header::FOREIGN, Relaxed) != 0 || mem.load_u64(header::MUTEX_PREV, Relaxed) != 0;
     fact("c_core_users", json!(foreign));
+    // Whose thread id the owner is; `lsns -t pid` lists them by this number.
+    let namespace = mem.load_u32(header::PID_NAMESPACE, Relaxed);
+    fact("pid_namespace", if namespace == 0 { Value::Null } else { json!(namespace) });
     fact("events", json!(mem.load_u32(header::EVENTS, Relaxed)));
     Ok(())
 }

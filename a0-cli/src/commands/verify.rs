@@ -1,8 +1,10 @@
 //! `a0 verify`.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
 
+use a0_core::Verified;
 use a0_std::{Error, File, Init, ReaderSync};
 use clap::Parser;
 
@@ -66,16 +68,12 @@ fn verify(path: &Path, output: &mut Output) -> Outcome<bool> {
         Err(error) => return Err(End::failed(inspect::reason(path, &error))),
     };
     let mut said = Ok(());
-    let mut say = |what: &dyn std::fmt::Display| {
+    let mut say = |what: &dyn Display| {
         if said.is_ok() {
             said = writeln!(output, "{name}: {what}");
         }
     };
-    let verified = file
-        .transport()
-        .verify(|problem| say(&problem))
-        .map_err(|source| Error::Topic { path: path.to_owned(), source })?;
-    let (messages, bad) = parse_all(&file, verified.state.seq_high, |problem| say(&problem))?;
+    let (verified, messages, bad) = examine(&file, &mut say)?;
     said?;
     if verified.problems + bad > 0 {
         return Ok(false);
@@ -86,6 +84,16 @@ fn verify(path: &Path, output: &mut Output) -> Outcome<bool> {
     }
     writeln!(output)?;
     Ok(true)
+}
+
+/// Walks and parses all there is; gives what the walk has found, and how many messages are sound and how many are not.
+pub(crate) fn examine(file: &File, mut report: impl FnMut(&dyn Display)) -> Outcome<(Verified, u64, u64)> {
+    let verified = file
+        .transport()
+        .verify(|problem| report(&problem))
+        .map_err(|source| Error::Topic { path: file.path().to_owned(), source })?;
+    let (messages, bad) = parse_all(file, verified.state.seq_high, |problem| report(&problem))?;
+    Ok((verified, messages, bad))
 }
 
 /// Parses every message up to `last`; gives how many are sound and how many are not.

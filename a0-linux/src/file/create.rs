@@ -1,14 +1,15 @@
-//! A new file, made under another name and then given its own.
+//! A new file, made without a name, or under another one, and then given its own.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::ops::Deref;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use a0_core::RawMem;
-use rustix::fs::{FallocateFlags, Mode, OFlags, fallocate, fchmod, fstatvfs, ftruncate};
+use rustix::fs::{Access, AtFlags, CWD, FallocateFlags, Mode, OFlags, fallocate, fchmod, fstatvfs, ftruncate};
 use rustix::io::{Errno, retry_on_intr};
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 
 use crate::file::directory::{self, Turn};
 use crate::file::error::FileError;
@@ -43,23 +44,59 @@ pub(super) fn create(
     if let Some(theirs) = open_existing(kind, path, options.access)? {
         return Ok(Some(theirs));
     }
-    let temporary = match temporary_in(dir) {
-        Ok(temporary) => temporary,
-        // Somebody has removed the directory.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+    for way in [Way::Unnamed, Way::Named] {
+        match create_by(way, kind, path, dir, options)? {
+            Made::Ours(ours) => return Ok(Some(ours)),
+            Made::Theirs => return open_existing(kind, path, options.access),
+            Made::Gone => return Ok(None),
+            Made::NotThisWay => {}
+        }
+    }
+    // The second way always says more.
+    Ok(None)
+}
+
+/// How a file is kept from others until it is finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// It has no name, and vanishes with its creator.
+    Unnamed,
+    /// It has another name, as in 0.3, for filesystems that have no files without one.
+    Named,
+}
+
+/// What became of an attempt.
+enum Made {
+    /// It was made.
+    Ours((TopicFile, RawMem<Mapping>)),
+    /// Somebody else was faster.
+    Theirs,
+    /// Somebody has removed the directory.
+    Gone,
+    /// This system or this filesystem cannot do it this way.
+    NotThisWay,
+}
+
+fn create_by(way: Way, kind: Kind, path: &Path, dir: &Path, options: &FileOptions) -> Result<Made, FileError> {
+    let unfinished = match Unfinished::create(way, dir) {
+        Ok(Some(unfinished)) => unfinished,
+        Ok(None) => return Ok(Made::NotThisWay),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Made::Gone),
         Err(error) => return Err(failure(path, options.size, None, "create a file for", error)),
     };
-    // From here on, leaving this function removes the temporary name.
-    let (fd, name) = temporary.into_parts();
+    // From here on, leaving this function removes it.
+    let Unfinished { fd, name } = unfinished;
     fill(&fd, path, options)?;
     // Mapped before it gets its name, since a size that cannot be mapped must leave no file.
     let ours = TopicFile::map(kind, fd, path, options.access, true)?;
     // A link, not a rename: it never replaces a file, and it is what others watch for.
-    match rustix::fs::link(&*name, path) {
-        Ok(()) => Ok(Some(ours)),
+    match rustix::fs::linkat(CWD, &*name, CWD, path, AtFlags::SYMLINK_FOLLOW) {
+        Ok(()) => Ok(Made::Ours(ours)),
         Err(Errno::EXIST) if is_dangling(path) => Err(FileError::DanglingLink { path: path.into() }),
-        Err(Errno::EXIST) => open_existing(kind, path, options.access),
-        Err(Errno::NOENT) => Ok(None),
+        Err(Errno::EXIST) => Ok(Made::Theirs),
+        Err(Errno::NOENT) => Ok(Made::Gone),
+        // Security modules may know no files without a name; the other way finds out whether that was it.
+        Err(_) if way == Way::Unnamed => Ok(Made::NotThisWay),
         Err(errno @ (Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS)) => {
             Err(FileError::NoHardLinks { path: path.into(), source: errno.into() })
         }
@@ -80,14 +117,59 @@ fn is_dangling(path: &Path) -> bool {
     rustix::fs::lstat(path).is_ok() && matches!(rustix::fs::stat(path), Err(Errno::NOENT))
 }
 
-/// An empty file that nobody else may open, with a name that is removed on drop.
-fn temporary_in(dir: &Path) -> io::Result<NamedTempFile<OwnedFd>> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let open = |name: &Path| {
-        let fd = retry_on_intr(|| rustix::fs::open(name, flags, Mode::RUSR | Mode::WUSR))?;
-        Ok(fd)
-    };
-    tempfile::Builder::new().prefix(PREFIX).rand_bytes(6).make_in(dir, open)
+/// An empty file that nobody else may open. Dropping it removes it.
+struct Unfinished {
+    fd: OwnedFd,
+    /// A path by which it can be linked.
+    name: Name,
+}
+
+enum Name {
+    /// What the kernel calls an open file.
+    OfDescriptor(PathBuf),
+    Temporary(TempPath),
+}
+
+impl Deref for Name {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        match self {
+            Name::OfDescriptor(path) => path,
+            Name::Temporary(path) => path,
+        }
+    }
+}
+
+impl Unfinished {
+    /// Makes one; `None` if that is not possible this way.
+    fn create(way: Way, dir: &Path) -> io::Result<Option<Unfinished>> {
+        match way {
+            Way::Unnamed => Ok(Unfinished::unnamed(dir)),
+            Way::Named => Unfinished::named(dir).map(Some),
+        }
+    }
+
+    fn unnamed(dir: &Path) -> Option<Unfinished> {
+        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+        // Filesystems and kernels have many ways to say that they cannot; the other way says what is really wrong.
+        let fd = retry_on_intr(|| rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR)).ok()?;
+        let name = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+        // Without /proc there is no way to give it a name.
+        let linkable = rustix::fs::access(&name, Access::EXISTS).is_ok();
+        linkable.then_some(Unfinished { fd, name: Name::OfDescriptor(name) })
+    }
+
+    fn named(dir: &Path) -> io::Result<Unfinished> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let open = |name: &Path| {
+            let fd = retry_on_intr(|| rustix::fs::open(name, flags, Mode::RUSR | Mode::WUSR))?;
+            Ok(fd)
+        };
+        let file = tempfile::Builder::new().prefix(PREFIX).rand_bytes(6).make_in(dir, open)?;
+        let (fd, name) = file.into_parts();
+        Ok(Unfinished { fd, name: Name::Temporary(name) })
+    }
 }
 
 /// Gives a new file its permissions and its size.
@@ -140,5 +222,32 @@ fn failure(path: &Path, size: u64, available: Option<u64>, what: &'static str, s
         }
         Some(Errno::FBIG | Errno::INVAL | Errno::OVERFLOW) => FileError::TooLarge { path: path.into(), size, source },
         _ => FileError::os(path, what, source),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// Filesystems without unnamed files are rare, so the other way is tried where both work.
+    #[test]
+    fn both_ways_make_the_same_file_and_leave_nothing_else() {
+        for base in ["/dev/shm", "/tmp"] {
+            let dir = tempfile::tempdir_in(base).unwrap();
+            let options = FileOptions::default().size(5000).mode(0o604);
+            for way in [Way::Unnamed, Way::Named] {
+                let path = dir.path().join("topic");
+                let make = || create_by(way, Kind::Topic, &path, dir.path(), &options).unwrap();
+                let Made::Ours((file, _)) = make() else { panic!("{way:?}") };
+                assert!(file.created() && !file.is_removed().unwrap());
+                assert!(matches!(make(), Made::Theirs), "it never replaces a file");
+                let metadata = std::fs::metadata(&path).unwrap();
+                assert_eq!((metadata.len(), metadata.permissions().mode() & 0o7777), (5000, 0o604));
+                let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+                assert_eq!(names, ["topic"]);
+                std::fs::remove_file(&path).unwrap();
+            }
+        }
     }
 }

@@ -49,6 +49,20 @@ pub enum FileError {
         /// Bytes there are, or were asked for.
         size: u64,
     },
+    /// Somebody has shortened the file while it was open.
+    #[error(
+        "{} was truncated to {size} of {expected} bytes while it was open: remove it, and start everybody who uses it \
+         again; to empty a topic use 'a0 clear'",
+        .path.display()
+    )]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that are left.
+        size: u64,
+        /// Bytes that there were.
+        expected: u64,
+    },
     /// Neither of the two sizes that a deadman can have.
     #[error(
         "{} is no deadman: it has {size} bytes, where a deadman has 32 (AlephZero 0.3.15) or 72 (the Python package); \
@@ -118,6 +132,22 @@ pub enum FileError {
         /// The file.
         path: PathBuf,
     },
+    /// Programs in another PID namespace, such as another container, use it. The kernel would take the threads that they
+    /// have noted in the lock for others.
+    #[error(
+        "{} is in use by programs of PID namespace {theirs}, and this one is in {ours}, where their thread ids mean \
+         nothing: run both in one (docker run --pid=host or --pid=container:NAME), end those programs, or open it \
+         read-only",
+        .path.display()
+    )]
+    OtherPidNamespace {
+        /// The file.
+        path: PathBuf,
+        /// Number of their namespace, as in `/proc/PID/ns/pid`.
+        theirs: u32,
+        /// Number of the caller's namespace.
+        ours: u32,
+    },
     /// This process, or this machine, has too many files open.
     #[error("too many open files to open {} ({source}): close some, or raise the limit (ulimit -n)", .path.display())]
     TooManyFiles {
@@ -146,6 +176,7 @@ impl FileError {
             | FileError::DanglingLink { path }
             | FileError::PermissionDenied { path, .. }
             | FileError::TooSmall { path, .. }
+            | FileError::Truncated { path, .. }
             | FileError::NotADeadman { path, .. }
             | FileError::TooLarge { path, .. }
             | FileError::NotAFile { path, .. }
@@ -153,6 +184,7 @@ impl FileError {
             | FileError::NoSpace { path, .. }
             | FileError::NoHardLinks { path, .. }
             | FileError::InUse { path }
+            | FileError::OtherPidNamespace { path, .. }
             | FileError::TooManyFiles { path, .. }
             | FileError::Os { path, .. } => path,
         }
@@ -162,12 +194,12 @@ impl FileError {
     pub fn errno(&self) -> i32 {
         let errno = match self {
             FileError::NotFound { .. } | FileError::DanglingLink { .. } => Errno::NOENT,
-            FileError::TooSmall { .. } | FileError::NotADeadman { .. } => Errno::INVAL,
+            FileError::TooSmall { .. } | FileError::Truncated { .. } | FileError::NotADeadman { .. } => Errno::INVAL,
             FileError::NotAFile { what: "a directory", .. } => Errno::ISDIR,
             FileError::NotAFile { .. } => Errno::INVAL,
             FileError::NotADirectory { .. } => Errno::NOTDIR,
             FileError::NoSpace { .. } => Errno::NOSPC,
-            FileError::InUse { .. } => Errno::BUSY,
+            FileError::InUse { .. } | FileError::OtherPidNamespace { .. } => Errno::BUSY,
             FileError::PermissionDenied { source, .. }
             | FileError::TooLarge { source, .. }
             | FileError::NoHardLinks { source, .. }

@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use a0_core::{Access, RawMem};
 use memmap2::{MmapOptions, MmapRaw};
@@ -15,20 +16,23 @@ use rustix::io::Errno;
 pub struct Mapping {
     bytes: MmapRaw,
     access: Access,
+    /// Open as long as the bytes can be reached: while it is, others know that somebody may lock them.
+    _file: Arc<OwnedFd>,
 }
 
 impl Mapping {
     /// Maps the first `size` bytes of a file, shared with everybody else who maps it.
-    pub(super) fn new(file: &OwnedFd, size: u64, writable: bool) -> io::Result<Self> {
+    pub(super) fn new(file: &Arc<OwnedFd>, size: u64, writable: bool) -> io::Result<Self> {
         // No object in memory can be larger than `isize::MAX`.
         let size = isize::try_from(size).map_err(|_| Errno::OVERFLOW)? as usize;
         let mut options = MmapOptions::new();
         options.len(size);
-        Ok(if writable {
-            Mapping { bytes: options.map_raw(file)?, access: Access::ReadWrite }
+        let (bytes, access) = if writable {
+            (options.map_raw(&**file)?, Access::ReadWrite)
         } else {
-            Mapping { bytes: options.map_raw_read_only(file)?, access: Access::ReadOnly }
-        })
+            (options.map_raw_read_only(&**file)?, Access::ReadOnly)
+        };
+        Ok(Mapping { bytes, access, _file: Arc::clone(file) })
     }
 
     /// The bytes, with every access to them checked.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use a0_core::{Cursor, Id};
+use a0_core::Id;
 use a0_linux::FileOptions;
 
 use crate::error::{Error, Result};
@@ -96,16 +96,10 @@ impl Shared {
         self.writer.file()
     }
 
-    /// A reader placed at the end of the topic.
+    /// A reader, placed anywhere.
     pub(crate) fn feed(&self) -> Result<Feed> {
         let pooled = self.feeds().pop();
-        match pooled {
-            Some(mut feed) => {
-                feed.place_at(Cursor::behind_newest(&self.file().state()?));
-                Ok(feed)
-            }
-            None => Feed::new(self.file(), &Init::AwaitNew.into()),
-        }
+        pooled.map_or_else(|| Feed::new(self.file(), &Init::AwaitNew.into()), Ok)
     }
 
     /// Keeps a reader for the next call.
@@ -131,6 +125,11 @@ impl Shared {
             Ok(state) if state.seq_low > seq => self.request_lost(),
             _ => Error::Timeout { path: self.file().path().to_owned(), waited },
         }
+    }
+
+    #[cold]
+    pub(crate) fn topic_removed(&self) -> Error {
+        Error::TopicRemoved { path: self.file().path().to_owned() }
     }
 
     #[cold]

@@ -2,14 +2,14 @@
 
 use std::ops::RangeInclusive;
 
-use a0_core::Id;
+use a0_core::{Cursor, Id};
 
 use crate::error::Result;
 use crate::id::random_id;
 use crate::keys;
 use crate::packet::PacketView;
 use crate::topic::Protocol;
-use crate::writer::{Published, Writer};
+use crate::writer::Writer;
 
 /// Type of a packet in which a server says what it has missed. Without the header that names a call, so that 0.3
 /// programs pass over it.
@@ -103,9 +103,11 @@ impl Dialect {
         if kind == CANCEL {
             return ToClient::Cancelled { call };
         }
-        match packet.header(self.error) {
-            Some(reason) if last => ToClient::Failed { call, reason },
-            _ => ToClient::Answer { call, last },
+        // What says that there is no answer has no payload, so most answers need not be searched for it.
+        let may_fail = last && packet.payload().is_empty();
+        match may_fail.then(|| packet.header(self.error)).flatten() {
+            Some(reason) => ToClient::Failed { call, reason },
+            None => ToClient::Answer { call, last },
         }
     }
 
@@ -131,14 +133,15 @@ impl Dialect {
         }
     }
 
+    /// Opens a call; gives the place right behind the request.
     pub(crate) fn write_open(
         &self,
         writer: &Writer,
         id: Id,
         headers: &[(&str, &str)],
         payload: &[u8],
-    ) -> Result<Published> {
-        write(writer, id, &[(self.kind, self.open)], headers, payload)
+    ) -> Result<Cursor> {
+        joined(&[(self.kind, self.open)], headers, |headers| writer.write_placed(&id, headers, payload))
     }
 
     pub(crate) fn write_answer(
@@ -166,7 +169,7 @@ impl Dialect {
 
     pub(crate) fn write_missed(&self, writer: &Writer, missed: RangeInclusive<u64>) -> Result<()> {
         let range = format!("{}-{}", missed.start(), missed.end());
-        write(writer, random_id(), &[(self.kind, MISSED), (self.missed, &range)], &[], &[]).map(drop)
+        writer.write_parts(random_id(), &[(self.kind, MISSED), (self.missed, &range)], &[]).map(drop)
     }
 
     fn write_about(
@@ -179,29 +182,24 @@ impl Dialect {
     ) -> Result<()> {
         let call = call.as_str();
         let protocol = [(self.kind, kind), (self.call, call), (keys::DEP, call)];
-        write(writer, random_id(), &protocol, headers, payload).map(drop)
+        joined(&protocol, headers, |headers| writer.write_parts(random_id(), headers, payload)).map(drop)
     }
 }
 
-/// Writes a packet with headers of the protocol in front of the user's.
-fn write(
-    writer: &Writer,
-    id: Id,
-    protocol: &[(&str, &str)],
-    user: &[(&str, &str)],
-    payload: &[u8],
-) -> Result<Published> {
+/// Hands over headers of the protocol with the user's behind them.
+#[inline]
+fn joined<T>(protocol: &[(&str, &str)], user: &[(&str, &str)], write: impl FnOnce(&[(&str, &str)]) -> T) -> T {
     if user.is_empty() {
-        return writer.write_parts(id, protocol, payload);
+        return write(protocol);
     }
     let mut few = [("", ""); FEW];
     let count = protocol.len() + user.len();
     if let Some(joined) = few.get_mut(..count) {
         joined[..protocol.len()].copy_from_slice(protocol);
         joined[protocol.len()..].copy_from_slice(user);
-        writer.write_parts(id, joined, payload)
+        write(joined)
     } else {
-        writer.write_parts(id, &[protocol, user].concat(), payload)
+        write(&[protocol, user].concat())
     }
 }
 

@@ -10,7 +10,7 @@ use crate::deadman::Deadman;
 use crate::exchange::dialect::Dialect;
 
 /// Between two looks while a call waits.
-pub(crate) const PATROL: Duration = Duration::from_millis(20);
+pub(crate) const PATROL: Duration = Duration::from_millis(10);
 
 /// How long a server that takes another one's place has for calls that it may know, too.
 const GRACE: Duration = Duration::from_millis(50);

@@ -34,8 +34,6 @@ pub(crate) struct Outstanding {
 #[derive(Debug, Default)]
 struct Table {
     calls: HashMap<Id, Call>,
-    /// Not after the earliest deadline.
-    soonest: Option<Instant>,
     /// The thread does not read, so as not to cost publishers a system call for each message.
     parked: bool,
     /// Where it goes on then.
@@ -80,11 +78,10 @@ impl Outstanding {
         // Held while writing, so that the answer cannot be there before the entry.
         let mut table = self.table();
         if table.parked && table.calls.is_empty() {
-            // Before the request: what came while nothing was waited for is nobody's loss.
+            // Right before the request, so as not to go through what came while nothing was waited for.
             table.resume = Some(Cursor::behind_newest(&self.shared.file().state()?));
         }
-        let seq = self.shared.dialect.write_open(&self.shared.writer, id, headers, payload)?.seq;
-        table.soonest = table.soonest.into_iter().chain(deadline).min();
+        let seq = self.shared.dialect.write_open(&self.shared.writer, id, headers, payload)?.seq();
         table.calls.insert(id, Call { seq, sent, deadline, noted, callback: Some(callback) });
         if table.parked {
             self.busy.notify_one();
@@ -111,31 +108,29 @@ impl Outstanding {
         let mut busy_at = Instant::now();
         while !feed.interrupter().is_interrupted() {
             let now = Instant::now();
-            let soonest = {
-                let table = self.table();
-                if !table.calls.is_empty() {
-                    busy_at = now;
-                }
-                table.soonest
-            };
+            if !self.table().calls.is_empty() {
+                busy_at = now;
+            }
             if now - busy_at > IDLE {
                 self.park(&mut feed);
                 busy_at = Instant::now();
                 continue;
             }
-            let due = soonest.map_or(patrol, |soonest| soonest.min(patrol));
-            if now >= due {
+            if now >= patrol {
                 self.patrol(&mut feed, now);
                 patrol = now + PATROL;
                 continue;
             }
-            match feed.wait(Some(due - now)) {
+            match feed.wait(Some(patrol - now)) {
                 Ok(received) => self.examine(&feed, received),
                 Err(Error::Timeout { .. }) => {}
                 Err(Error::Interrupted { .. }) => break,
                 Err(error) => {
-                    if let Error::BadMessage { missed: 1.., seq, .. } = error {
-                        self.lost_before(seq);
+                    match error {
+                        Error::BadMessage { missed: 1.., seq, .. } => self.lost_before(seq),
+                        // No answer will come.
+                        Error::TopicRemoved { .. } => drop(self.give_up(|_| true, || self.shared.topic_removed())),
+                        _ => {}
                     }
                     feed.pause_after(&error);
                 }
@@ -252,7 +247,6 @@ impl Outstanding {
             if due {
                 ended.extend(table.calls.extract_if(|_, call| overdue(call) || gone(call)));
             }
-            table.soonest = table.calls.values().filter_map(|call| call.deadline).min();
         }
         for (id, call) in ended {
             if overdue(&call) {

@@ -61,7 +61,7 @@ pub(crate) struct Server {
 struct Shared {
     dialect: &'static Dialect,
     writer: Writer,
-    held: Held,
+    held: Arc<Held>,
 }
 
 /// A call to be answered.
@@ -92,9 +92,9 @@ impl Server {
         let file = File::open(dialect.protocol.path(topic)?, &options.file)?;
         let writer = Writer::new(&file).with_standard_headers();
         // Before any call is taken: a client that is answered knows whom to watch.
-        let held = Held::new(dialect, topic)?;
-        let shared = Arc::new(Shared { dialect, writer, held });
-        let (feed, history) = match options.start {
+        let held = Arc::new(Held::new(dialect, topic)?);
+        let mut shared = Arc::new(Shared { dialect, writer, held });
+        let (feed, mut history) = match options.start {
             ServerStart::AwaitNew => (Feed::new(&file, &Init::AwaitNew.into())?, History::default()),
             ServerStart::OldestUnanswered => (Feed::new(&file, &Init::Oldest.into())?, History::of(&file, dialect)?),
         };
@@ -103,6 +103,15 @@ impl Server {
                 match shared.step(&mut feed, &history, &mut on_open, &mut on_cancel) {
                     Ok(()) => {}
                     Err(Error::Interrupted { .. }) => break,
+                    // The calls that it has handed out go with the file; new ones come to another one.
+                    Err(error @ Error::TopicRemoved { .. }) => match feed.move_on() {
+                        Ok(true) => {
+                            shared = Arc::new(shared.moved_to(feed.file()));
+                            history = History::default();
+                        }
+                        Ok(false) => feed.pause_after(&error),
+                        Err(error) => feed.pause_after(&error),
+                    },
                     Err(error) => feed.pause_after(&error),
                 }
             }
@@ -116,6 +125,12 @@ impl Server {
 }
 
 impl Shared {
+    /// The same for another file.
+    fn moved_to(&self, file: &File) -> Shared {
+        let writer = Writer::new(file).with_standard_headers();
+        Shared { dialect: self.dialect, writer, held: Arc::clone(&self.held) }
+    }
+
     /// Takes the next message.
     fn step(
         self: &Arc<Self>,

@@ -27,9 +27,11 @@ pub(crate) type Answer = (PacketBuf, bool);
 impl<'c> Waiting<'c> {
     /// Sends a call.
     pub(crate) fn open(client: &'c Shared, id: Id, headers: &[(&str, &str)], payload: &[u8]) -> Result<Waiting<'c>> {
-        let feed = client.feed()?;
+        let mut feed = client.feed()?;
         let noted = client.liveness.note();
-        let seq = client.dialect.write_open(&client.writer, id, headers, payload)?.seq;
+        let behind = client.dialect.write_open(&client.writer, id, headers, payload)?;
+        feed.place_at(behind);
+        let seq = behind.seq();
         Ok(Waiting { client, feed, id, seq, noted })
     }
 

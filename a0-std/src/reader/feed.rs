@@ -8,7 +8,7 @@ use a0_core::{Buffer, Cursor, LockError, Received, Select};
 use a0_linux::Mode;
 
 use crate::error::{Error, Result};
-use crate::file::File;
+use crate::file::{File, PATROL};
 use crate::message::Message;
 use crate::packet::PacketView;
 use crate::reader::{Init, Interrupter, Iter, ReaderOptions};
@@ -38,6 +38,8 @@ pub(crate) struct Feed {
     init: Init,
     buffer: Scratch,
     sleep: Duration,
+    /// When to look again whether the file is there.
+    next_look: Instant,
     interrupter: Interrupter,
 }
 
@@ -84,6 +86,7 @@ impl Feed {
             init: options.init,
             buffer: Scratch::default(),
             sleep: SHORTEST_SLEEP,
+            next_look: Instant::now(),
             interrupter: Interrupter::new(file),
         })
     }
@@ -216,7 +219,31 @@ impl Feed {
                 self.sleep = SHORTEST_SLEEP;
                 return Ok(found);
             }
+            self.look_after_the_file()?;
         }
+    }
+
+    /// Finds out, while there is nothing else to do, that the file was removed: then nothing will ever come.
+    fn look_after_the_file(&mut self) -> Result<()> {
+        let now = Instant::now();
+        if now < self.next_look {
+            return Ok(());
+        }
+        self.next_look = now + PATROL;
+        self.file.check_is_there()
+    }
+
+    /// Goes on with all of the file that has the name of the removed one now; gives whether there is one.
+    pub(crate) fn move_on(&mut self) -> Result<bool> {
+        let Some(file) = self.file.successor()? else { return Ok(false) };
+        let init = match self.iter {
+            Iter::Next => Init::Oldest,
+            Iter::Newest => Init::MostRecent,
+        };
+        let interrupter = self.interrupter.moved_to(&file);
+        *self = Feed { interrupter, ..Feed::new(&file, &(init, self.iter).into())? };
+        self.start_threaded();
+        Ok(true)
     }
 
     /// Looks for a moment; whether there may be news.

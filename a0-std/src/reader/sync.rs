@@ -47,8 +47,8 @@ impl ReaderSync {
     /// The next message; waits for it, at most `timeout` (a `Duration`, or `None` for as long as it takes).
     ///
     /// # Errors
-    /// [`Error::Timeout`](crate::Error::Timeout), [`Error::Interrupted`](crate::Error::Interrupted), or as
-    /// [`ReaderSync::read`].
+    /// [`Error::Timeout`](crate::Error::Timeout), [`Error::Interrupted`](crate::Error::Interrupted),
+    /// [`Error::TopicRemoved`](crate::Error::TopicRemoved), or as [`ReaderSync::read`].
     pub fn read_blocking(&mut self, timeout: impl Into<Option<Duration>>) -> Result<Message<'_>> {
         let received = self.feed.wait(timeout.into())?;
         self.feed.message(received)

@@ -123,10 +123,21 @@ impl Counting {
         let count = Arc::clone(&skipped);
         let worker = Worker::start("a0-reader", feed, move |mut feed| {
             feed.start_threaded();
+            let mut removed = false;
             while !feed.interrupter().is_interrupted() {
                 match step(&mut feed, &mut callback) {
                     Ok(()) => {}
                     Err(Error::Interrupted { .. }) => break,
+                    Err(error @ Error::TopicRemoved { .. }) => {
+                        if !removed {
+                            removed = true;
+                            callback(Err(error));
+                        }
+                        match feed.move_on() {
+                            Ok(moved) => removed = !moved,
+                            Err(error) => callback(Err(error)),
+                        }
+                    }
                     Err(error) => {
                         count.fetch_add(1, Ordering::Relaxed);
                         feed.pause_after(&error);

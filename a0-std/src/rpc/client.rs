@@ -137,7 +137,7 @@ impl RpcClient {
         self.send_with(&[], payload, None, callback)
     }
 
-    /// Sends a request with headers and a timeout, and returns.
+    /// Sends a request with headers and a timeout, and returns. That the time is up is noticed within 10 ms.
     ///
     /// # Errors
     /// As [`RpcClient::send`], and [`Error::BadPacket`](crate::Error::BadPacket) for a NUL in a header.

@@ -6,7 +6,7 @@ use a0_core::{Clock, Encoder, State, TimeWall};
 use a0_linux::SystemClock;
 
 use crate::error::Result;
-use crate::file::{LOCK_PATIENCE, SharedLocked};
+use crate::file::SharedLocked;
 use crate::id::random_id;
 use crate::writer::{Published, Writer};
 
@@ -21,7 +21,7 @@ pub(crate) struct LockedWriter<'w> {
 impl Writer {
     /// Takes the lock.
     pub(crate) fn lock(&self) -> Result<LockedWriter<'_>> {
-        self.lock_within(LOCK_PATIENCE)
+        self.lock_within(self.file.lock_timeout())
     }
 
     /// Takes the lock; waits for it no longer than that.

@@ -1,25 +1,43 @@
 //! A root of its own for each test program.
 #![allow(dead_code, reason = "every test program uses a part")]
 
-use std::sync::OnceLock;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use a0_std::{File, FileOptions, Message, Writer};
 use tempfile::TempDir;
 
 /// Points `A0_ROOT` at a fresh directory in shared memory, once for the whole test program, and gives its path.
 pub(crate) fn root() -> &'static std::path::Path {
-    static ROOT: OnceLock<TempDir> = OnceLock::new();
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
     ROOT.get_or_init(|| {
         let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+        let path = dir.path().to_owned();
         // SAFETY: the first thing each test does, inside the once; nothing reads the environment before it.
         #[allow(unsafe_code)]
         unsafe {
-            std::env::set_var("A0_ROOT", dir.path());
+            std::env::set_var("A0_ROOT", &path);
         }
-        dir
+        *LEFT.lock().unwrap() = Some((std::process::id(), dir));
+        // SAFETY: the handler may run at any time after this; what it uses is never destroyed.
+        #[allow(unsafe_code)]
+        unsafe {
+            libc::atexit(remove_root);
+        }
+        path
     })
-    .path()
+}
+
+/// The root, which is no static's to drop: statics are not dropped. And the process that it belongs to.
+static LEFT: Mutex<Option<(u32, TempDir)>> = Mutex::new(None);
+
+/// Topics are large and in memory: what a test program leaves behind is missed by the next one.
+extern "C" fn remove_root() {
+    let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+    if left.as_ref().is_some_and(|(process, _)| *process == std::process::id()) {
+        drop(left.take());
+    }
 }
 
 /// A topic name that no other test uses.

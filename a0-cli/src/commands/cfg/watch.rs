@@ -64,7 +64,7 @@ impl Follower for Watch {
         }
     }
 
-    fn wait(&mut self, timeout: Duration, output: &mut Output) -> Outcome<Step> {
+    fn wait(&mut self, timeout: Option<Duration>, output: &mut Output) -> Outcome<Step> {
         match self.reader.read_blocking(timeout) {
             Ok(message) => print(&self.topic, self.format, &message, output),
             Err(error) => follow::tolerate(error),

@@ -55,7 +55,7 @@ impl Display for Look {
 }
 
 /// The process that a thread belongs to, and its name.
-fn process(thread: u32) -> Option<(u32, String)> {
+pub(crate) fn process(thread: u32) -> Option<(u32, String)> {
     let status = fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
     let pid = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()?;
     // Of the process: the thread may have a name of its own.

@@ -82,7 +82,7 @@ impl Follower for Tail {
         }
     }
 
-    fn wait(&mut self, timeout: Duration, output: &mut Output) -> Outcome<Step> {
+    fn wait(&mut self, timeout: Option<Duration>, output: &mut Output) -> Outcome<Step> {
         match self.listener.read_blocking(timeout) {
             Ok(message) => self.printer.print(&message, output),
             Err(error) => follow::tolerate(error),

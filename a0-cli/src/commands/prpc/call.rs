@@ -1,0 +1,101 @@
+//! `a0 prpc call`.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use a0_std::PrpcClient;
+use clap::Parser;
+use serde_json::Map;
+
+use crate::commands::Format;
+use crate::commands::publish::header;
+use crate::commands::rpc::call::{GLANCE, ended, print};
+use crate::console::output;
+use crate::end::{End, Outcome};
+use crate::quantity::seconds;
+use crate::stop::Stop;
+
+/// How long the first reply may take unless the user says otherwise.
+const FIRST: Duration = Duration::from_secs(5);
+
+/// Call a server and print its replies as they come
+///
+/// If it is interrupted, or the time is up, the connection is cancelled.
+#[derive(Debug, Parser)]
+#[command(after_help = "\
+Examples:
+  a0 prpc call count
+  a0 prpc call robot/arm up --header speed=slow --timeout 30 --format json
+
+Formats:
+  text  each reply's payload and a newline; nothing for a last one that is empty
+  json  one object a line: done, id, headers (pairs), payload (or payload_base64)
+
+Exit codes:
+  0  the last reply is printed, or the reader of the output has closed it
+  1  it does not come: the server is gone or has failed, the connection was cancelled, replies were lost
+  3  nothing came for as long as the timeout says")]
+pub(crate) struct Args {
+    /// Name of the topic, such as robot/arm
+    topic: String,
+    /// What to send
+    #[arg(default_value = "", hide_default_value = true, allow_negative_numbers = true)]
+    payload: OsString,
+    /// Add a header (may be repeated)
+    #[arg(short = 'H', long = "header", value_name = "K=V", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// Give up if nothing comes for so long [default: 5 for the first reply, no limit for the others]
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+impl Args {
+    pub(crate) fn run(self, stop: &Stop) -> Outcome {
+        let client = PrpcClient::new(&self.topic)?;
+        let headers: Vec<_> = self.headers.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let (tell, told) = mpsc::channel();
+        let mut output = output()?;
+        stop.watch_output()?;
+        let _hold = stop.hold();
+        let callback = move |progress| drop(tell.send(progress));
+        let id = client.connect_with(&headers, self.payload.as_bytes(), callback)?;
+        let mut deadline = Instant::now().checked_add(self.timeout.unwrap_or(FIRST));
+        loop {
+            match told.recv_timeout(GLANCE) {
+                Ok(progress) => {
+                    let progress = progress.map_err(ended)?;
+                    let done = progress.done();
+                    if !(done && progress.payload().is_empty() && self.format == Format::Text) {
+                        let object = Map::from_iter([("done".to_owned(), done.into())]);
+                        if let Err(error) =
+                            print(&mut output, self.format, &progress, object).and_then(|()| Ok(output.flush()?))
+                        {
+                            client.cancel(&id)?;
+                            return Err(error);
+                        }
+                    }
+                    if done {
+                        return Ok(());
+                    }
+                    deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+                }
+                Err(RecvTimeoutError::Timeout) if stop.reason().is_none() => {
+                    if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                        client.cancel(&id)?;
+                        return Err(End::TimedOut);
+                    }
+                }
+                Err(_) => return Ok(client.cancel(&id)?),
+            }
+            if stop.reason().is_some() {
+                return Ok(client.cancel(&id)?);
+            }
+        }
+    }
+}

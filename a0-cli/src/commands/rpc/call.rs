@@ -1,0 +1,101 @@
+//! `a0 rpc call`.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use a0_std::{Error, PacketBuf, RpcClient};
+use clap::Parser;
+use serde_json::{Map, Value};
+
+use crate::commands::Format;
+use crate::commands::publish::header;
+use crate::console::{Output, output};
+use crate::end::{End, Outcome};
+use crate::quantity::seconds;
+use crate::render::insert_packet;
+use crate::stop::Stop;
+
+/// Between two looks whether it is time to end.
+pub(crate) const GLANCE: Duration = Duration::from_millis(20);
+
+/// Call a server and print its reply
+///
+/// If it is interrupted, or the time is up, the request is cancelled.
+#[derive(Debug, Parser)]
+#[command(after_help = "\
+Examples:
+  a0 rpc call sort \"$(cat list)\"
+  a0 rpc call robot/arm up --header speed=slow --timeout 30 --format json
+
+Formats:
+  text  the reply's payload and a newline
+  json  one object: id, headers (pairs), payload (or payload_base64)
+
+Exit codes:
+  0  the reply is printed
+  1  there is none: the server is gone or has failed, the request was cancelled or lost
+  3  the timeout has passed")]
+pub(crate) struct Args {
+    /// Name of the topic, such as robot/arm
+    topic: String,
+    /// The request
+    #[arg(default_value = "", hide_default_value = true, allow_negative_numbers = true)]
+    payload: OsString,
+    /// Add a header (may be repeated)
+    #[arg(short = 'H', long = "header", value_name = "K=V", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// Give up after so long
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
+    timeout: Duration,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+impl Args {
+    pub(crate) fn run(self, stop: &Stop) -> Outcome {
+        let client = RpcClient::new(&self.topic)?;
+        let headers: Vec<_> = self.headers.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let (tell, told) = mpsc::channel();
+        let callback = move |reply| drop(tell.send(reply));
+        let _hold = stop.hold();
+        let id = client.send_with(&headers, self.payload.as_bytes(), self.timeout, callback)?;
+        loop {
+            match told.recv_timeout(GLANCE) {
+                Ok(reply) => {
+                    let mut output = output()?;
+                    print(&mut output, self.format, &reply.map_err(ended)?, Map::new())?;
+                    return Ok(output.flush()?);
+                }
+                Err(RecvTimeoutError::Timeout) if stop.reason().is_none() => {}
+                Err(_) => return Ok(client.cancel(&id)?),
+            }
+        }
+    }
+}
+
+/// Prints a reply.
+pub(crate) fn print(output: &mut Output, format: Format, reply: &PacketBuf, mut object: Map<String, Value>) -> Outcome {
+    match format {
+        Format::Text => {
+            output.write_all(reply.payload())?;
+            output.write_all(b"\n")?;
+        }
+        Format::Json => {
+            insert_packet(&mut object, reply.id().as_str(), reply.headers(), reply.payload());
+            writeln!(output, "{}", Value::from(object))?;
+        }
+    }
+    Ok(())
+}
+
+/// Why a call has ended.
+pub(crate) fn ended(error: Error) -> End {
+    match error {
+        Error::Timeout { .. } => End::TimedOut,
+        other => other.into(),
+    }
+}
