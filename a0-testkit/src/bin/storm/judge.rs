@@ -16,6 +16,8 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// Messages of a topic that the ledger knows at a time.
 const ENTRIES: u64 = 1 << 14;
+/// Behind the place of a topic's header, in which opening a file finds a meaning.
+const FIRST_ENTRY: u64 = 256;
 const NUMBER_BITS: u32 = 24;
 
 /// Which message the readers of a topic got under each of the latest sequence numbers. A message that was never
@@ -27,13 +29,13 @@ struct Ledger {
 
 impl Ledger {
     fn open(path: &Path) -> Result<Ledger, FileError> {
-        let options = FileOptions::default().size(8 * ENTRIES);
+        let options = FileOptions::default().size(FIRST_ENTRY + 8 * ENTRIES);
         Ok(Ledger { mem: Arc::new(TopicFile::open(path, &options)?.1) })
     }
 
     /// Whether nobody has received another message with this number.
     fn agrees(&self, seq: u64, origin: Origin) -> bool {
-        let field = Field::at(8 * (seq % ENTRIES));
+        let field = Field::at(FIRST_ENTRY + 8 * (seq % ENTRIES));
         let mixed = (origin.writer << 32 ^ origin.count).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let number = seq & ((1 << NUMBER_BITS) - 1);
         let entry = mixed >> NUMBER_BITS << NUMBER_BITS | number;
