@@ -44,7 +44,7 @@ step_clippy() {
     cargo check --quiet -p a0-std --no-default-features
 }
 
-# Unit tests, whole-system tests, crash replay, loom and the kill torture; the last three in a0-testkit.
+# Unit tests, whole-system tests, crash replay, loom and the kill storm; the last three in a0-testkit.
 step_test() {
     cargo test --workspace
     cargo test -p a0-std --all-features --test log_backend --test tracing_layer

@@ -16,7 +16,7 @@ cargo build --release --quiet -p a0-testkit --bins
 INTEROP_RUST=$(realpath "$target/release/interop")
 export INTEROP_RUST
 if [ $# -eq 0 ]; then
-    set -- headers history start pingpong together killed exchange rpc prpc cfg log deadman discovery
+    set -- headers history start pingpong together killed exchange rpc prpc cfg log deadman discovery storm
     sh interop/syscalls.sh
 fi
 for scenario; do

@@ -9,6 +9,7 @@ use a0_core::{Acquired, Lock, LockError, Mem, RawMem};
 use a0_linux::{AccessLock, Mapping};
 use clap::ValueEnum;
 
+use crate::halt::{self, Halt};
 use crate::stats::{Counter, Role};
 
 /// The guard that is missing.
@@ -23,28 +24,35 @@ pub(crate) enum Tamper {
     NoLock,
     /// Writers do not register with the kernel, so that nobody hears of their death.
     NoRobust,
+    /// Writers leave the working page as it is, be it old or what a dead writer has left there.
+    NoRefresh,
     /// Readers do not look whether a frame was overwritten while they copied it.
     NoValidation,
+    /// Readers sleep until somebody wakes them.
+    EndlessSleep,
 }
 
 impl Tamper {
     pub(crate) fn is_for_readers(self) -> bool {
-        matches!(self, Tamper::NoEvictCommit | Tamper::NoValidation)
+        matches!(self, Tamper::NoEvictCommit | Tamper::NoValidation | Tamper::EndlessSleep)
     }
 
     pub(crate) fn is_for_writers(self) -> bool {
-        self != Tamper::NoValidation
+        !matches!(self, Tamper::NoValidation | Tamper::EndlessSleep)
     }
 }
+
+/// Both state pages.
+const PAGES: std::ops::Range<u64> = page::seq_low(0).offset()..header::COMMITTED_PAGE.offset();
 
 /// Words that are loaded again behind a copy.
 const HEADER_WORDS: u32 = 5;
 
-/// Shared memory whose stores or loads are partly swallowed.
+/// Shared memory whose stores or loads are partly swallowed, and where a writer may halt.
 #[derive(Debug)]
 pub(crate) struct Tampered {
     mem: RawMem<Mapping>,
-    how: Tamper,
+    how: Option<Tamper>,
     /// Whether a frame was written since the last commit.
     wrote_frame: Cell<bool>,
     /// Whether a payload was copied since the last look at the state.
@@ -55,10 +63,12 @@ pub(crate) struct Tampered {
     before_copy: RefCell<Vec<(u64, u64)>>,
     /// Payloads held back until their frame is committed.
     held_back: RefCell<Vec<(u64, Vec<u8>)>>,
+    /// Words of the working page held back until it is committed.
+    held_page: RefCell<Vec<(Field<u64>, u64)>>,
 }
 
 impl Tampered {
-    pub(crate) fn new(mem: RawMem<Mapping>, how: Tamper) -> Tampered {
+    pub(crate) fn new(mem: RawMem<Mapping>, how: Option<Tamper>) -> Tampered {
         Tampered {
             mem,
             how,
@@ -67,6 +77,7 @@ impl Tampered {
             rechecks: Cell::new(0),
             before_copy: RefCell::default(),
             held_back: RefCell::default(),
+            held_page: RefCell::default(),
         }
     }
 }
@@ -83,12 +94,12 @@ impl Mem for Tampered {
     }
     fn load_u64(&self, field: Field<u64>, order: Ordering) -> u64 {
         let value = self.mem.load_u64(field, order);
-        if !self.how.is_for_readers() {
+        if !self.how.is_some_and(Tamper::is_for_readers) {
             return value;
         }
         if field == page::seq_low(0) || field == page::seq_low(1) {
             let is_validation = self.copied.take();
-            return if is_validation && self.how == Tamper::NoValidation { 0 } else { value };
+            return if is_validation && self.how == Some(Tamper::NoValidation) { 0 } else { value };
         }
         if field.offset() < WORKSPACE {
             return value;
@@ -107,8 +118,14 @@ impl Mem for Tampered {
     }
     fn store_u8(&self, field: Field<u8>, value: u8, order: Ordering) {
         let is_eviction = field == header::COMMITTED_PAGE && !self.wrote_frame.take();
-        if self.how == Tamper::NoEvictCommit && is_eviction {
+        if self.how == Some(Tamper::NoEvictCommit) && is_eviction {
             return;
+        }
+        for (field, value) in self.held_page.take() {
+            self.mem.store_u64(field, value, Ordering::Relaxed);
+        }
+        if field == header::COMMITTED_PAGE && !is_eviction {
+            halt::here(Halt::BeforeCommit);
         }
         self.mem.store_u8(field, value, order);
         for (offset, bytes) in self.held_back.take() {
@@ -121,6 +138,9 @@ impl Mem for Tampered {
     fn store_u64(&self, field: Field<u64>, value: u64, order: Ordering) {
         if field.offset() >= WORKSPACE {
             self.wrote_frame.set(true);
+        } else if self.how == Some(Tamper::NoRefresh) && PAGES.contains(&field.offset()) {
+            self.held_page.borrow_mut().push((field, value));
+            return;
         }
         self.mem.store_u64(field, value, order);
     }
@@ -145,10 +165,13 @@ impl Mem for Tampered {
         self.mem.read(offset, into);
     }
     fn write(&self, offset: u64, bytes: &[u8]) {
-        if self.how == Tamper::PayloadAfterCommit {
+        if self.how == Some(Tamper::PayloadAfterCommit) {
             self.held_back.borrow_mut().push((offset, bytes.to_owned()));
         } else {
-            self.mem.write(offset, bytes);
+            let (first, rest) = bytes.split_at(bytes.len() / 2);
+            self.mem.write(offset, first);
+            halt::here(Halt::InPayload);
+            self.mem.write(offset + first.len() as u64, rest);
         }
     }
 }
@@ -156,6 +179,9 @@ impl Mem for Tampered {
 /// Memory with real shared memory in it.
 pub(crate) trait Shared: Mem {
     fn shared(&self) -> &RawMem<Mapping>;
+
+    /// Called before the lock is released.
+    fn unlocking(&self) {}
 }
 
 impl Shared for RawMem<Mapping> {
@@ -168,17 +194,21 @@ impl Shared for Tampered {
     fn shared(&self) -> &RawMem<Mapping> {
         &self.mem
     }
+
+    fn unlocking(&self) {
+        self.held_page.take();
+    }
 }
 
-/// The real lock, unless the guard that is missing belongs to it. Counts the owners found dead.
+/// The real lock, unless the guard that is missing belongs to it. Counts the owners found dead, and may halt.
 #[derive(Debug)]
-pub(crate) struct TestLock<'s> {
+pub(crate) struct TestLock {
     pub(crate) real: AccessLock,
     pub(crate) tamper: Option<Tamper>,
-    pub(crate) counters: Role<'s>,
+    pub(crate) counters: Role,
 }
 
-impl TestLock<'_> {
+impl TestLock {
     fn counted(&self, how: Acquired) -> Acquired {
         if how == Acquired::OwnerDied {
             self.counters.add(Counter::Recovered, 1);
@@ -199,7 +229,7 @@ fn spin(mem: &RawMem<Mapping>, timeout: Option<Duration>) -> Result<Acquired, Lo
     Ok(Acquired::Clean)
 }
 
-impl<M: Shared> Lock<M> for TestLock<'_> {
+impl<M: Shared> Lock<M> for TestLock {
     fn lock(&self, mem: &M, timeout: Option<Duration>) -> Result<Acquired, LockError> {
         match self.tamper {
             Some(Tamper::NoLock) => Ok(Acquired::Clean),
@@ -211,11 +241,14 @@ impl<M: Shared> Lock<M> for TestLock<'_> {
         self.real.try_lock(mem.shared())
     }
     fn unlock(&self, mem: &M) {
+        mem.unlocking();
+        halt::here(Halt::BeforeUnlock);
         match self.tamper {
             Some(Tamper::NoLock) => {}
             Some(Tamper::NoRobust) => mem.shared().store_u32(header::LOCK_WORD, 0, Ordering::Release),
             _ => self.real.unlock(mem.shared()),
         }
+        halt::here(Halt::BeforeWake);
     }
     fn can_sleep(&self) -> bool {
         Lock::<RawMem<Mapping>>::can_sleep(&self.real)

@@ -1,0 +1,200 @@
+//! What all processes of the storm share: orders, counters, and when to leave.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use a0_std::{FileOptions, Protocol};
+use clap::{Args, ValueEnum};
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+use crate::halt::Halt;
+use crate::judge::Judge;
+use crate::stats::{Phase, Role, Stats};
+use crate::tamper::Tamper;
+use crate::{bare, calls, place, readers, writers};
+
+pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Job {
+    /// Publishes through the core, several messages at once, and changes its mind at times.
+    Write,
+    /// Publishes through the core, one message for each line on its standard input.
+    Prompted,
+    /// Reads through the core without ever sleeping, now and then jumping to the newest message.
+    Poll,
+    /// Reads through the core and sleeps whenever there is nothing new.
+    Block,
+    /// Reads a mapping that cannot be written.
+    ReadOnly,
+    /// Reads in place through the core, under the lock.
+    Locked,
+    /// Is a `Publisher`.
+    Publish,
+    /// Is a `SubscriberSync`.
+    Sync,
+    /// Is a `Subscriber`.
+    Threaded,
+    /// Is a `SubscriberZeroCopy`.
+    ZeroCopy,
+    /// Is a `SubscriberSyncZeroCopy`.
+    SyncZeroCopy,
+    /// Is an `RpcServer` and a `PrpcServer`.
+    Serve,
+    /// Is an `RpcClient` and a `PrpcClient`.
+    Call,
+    /// Patches a `Cfg`.
+    Patch,
+}
+
+impl Job {
+    /// Whether it receives messages.
+    pub(crate) fn reads(self) -> bool {
+        use Job::*;
+        matches!(self, Poll | Block | ReadOnly | Locked | Sync | Threaded | ZeroCopy | SyncZeroCopy)
+    }
+
+    /// Whether it holds a topic's lock for long enough to be caught.
+    pub(crate) fn holds_the_lock(self) -> bool {
+        matches!(self, Job::Write | Job::Publish | Job::Locked | Job::ZeroCopy | Job::SyncZeroCopy)
+    }
+
+    /// Whether it goes through the core, where guards can be removed.
+    pub(crate) fn is_bare(self) -> bool {
+        matches!(self, Job::Write | Job::Prompted | Job::Poll | Job::Block | Job::ReadOnly | Job::Locked)
+    }
+}
+
+/// One child's orders.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Orders {
+    #[arg(long)]
+    pub(crate) job: Job,
+    #[arg(long)]
+    pub(crate) topic: String,
+    /// Where the topics and the counters are.
+    #[arg(long)]
+    pub(crate) dir: PathBuf,
+    #[arg(long)]
+    pub(crate) role: u64,
+    #[arg(long)]
+    pub(crate) seed: u64,
+    /// Largest payload.
+    #[arg(long)]
+    pub(crate) largest: u64,
+    /// Longest pause between two publishes, in microseconds.
+    #[arg(long)]
+    pub(crate) pause: u64,
+    /// Seconds after which a lock or a call is given up.
+    #[arg(long)]
+    pub(crate) patience: u64,
+    /// Longest life in seconds, should the parent disappear.
+    #[arg(long)]
+    pub(crate) life: u64,
+    /// Is there from the first message to the last.
+    #[arg(long)]
+    pub(crate) steady: bool,
+    #[arg(long)]
+    pub(crate) tamper: Option<Tamper>,
+    #[arg(long)]
+    pub(crate) halt: Option<Halt>,
+}
+
+impl Orders {
+    /// The command line that gives these orders.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let Orders { job, topic, dir, role, seed, largest, pause, patience, life, steady, tamper, halt } = self;
+        let mut arguments = vec!["--job".to_owned(), name(*job), "--topic".to_owned(), topic.clone()];
+        arguments.extend(["--dir".to_owned(), dir.to_string_lossy().into_owned()]);
+        let numbers = [
+            ("role", role),
+            ("seed", seed),
+            ("largest", largest),
+            ("pause", pause),
+            ("patience", patience),
+            ("life", life),
+        ];
+        arguments.extend(numbers.into_iter().flat_map(|(key, number)| [format!("--{key}"), number.to_string()]));
+        arguments.extend(steady.then(|| "--steady".to_owned()));
+        arguments.extend(tamper.iter().flat_map(|tamper| ["--tamper".to_owned(), name(*tamper)]));
+        arguments.extend(halt.iter().flat_map(|halt| ["--halt".to_owned(), name(*halt)]));
+        arguments
+    }
+}
+
+/// A value as it is written on the command line.
+pub(crate) fn name(value: impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+/// A process at work.
+pub(crate) struct Stage {
+    pub(crate) orders: Orders,
+    pub(crate) role: Role,
+    stats: Stats,
+    ends: Instant,
+}
+
+impl Stage {
+    /// Tells the parent that this process is at work. Readers have their place in the topic by then.
+    pub(crate) fn ready(&self) -> Outcome {
+        std::io::stdout().write_all(b"!")?;
+        Ok(std::io::stdout().flush()?)
+    }
+
+    pub(crate) fn is_over(&self, phase: Phase) -> bool {
+        self.stats.phase() >= phase || Instant::now() > self.ends
+    }
+
+    /// Whether even its longest life is over.
+    pub(crate) fn has_overstayed(&self) -> bool {
+        Instant::now() > self.ends
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_secs(self.orders.patience)
+    }
+
+    /// Longest pause between two publishes.
+    pub(crate) fn pause(&self) -> u64 {
+        self.orders.pause
+    }
+
+    /// Steady readers begin with the very first message, others somewhere.
+    pub(crate) fn judge(&self) -> Outcome<Judge> {
+        let ledger = self.orders.dir.join(format!("{}.ledger", self.orders.topic));
+        Ok(Judge::new(self.role.clone(), &ledger, self.orders.steady.then_some(0))?)
+    }
+
+    /// Where the topic of publishers is.
+    pub(crate) fn path(&self) -> PathBuf {
+        place::file(&self.orders.dir, &self.orders.topic, Protocol::PubSub)
+    }
+}
+
+/// The parent has created all topics.
+pub(crate) fn existing() -> FileOptions {
+    FileOptions::default().create(false)
+}
+
+pub(crate) fn run(orders: Orders) -> Outcome {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let stats = Stats::open(&orders.dir.join("stats"))?;
+    let role = stats.role(orders.role);
+    let ends = Instant::now() + Duration::from_secs(orders.life);
+    let job = orders.job;
+    let stage = Stage { orders, role, stats, ends };
+    match job {
+        job if job.is_bare() => bare::run(&stage),
+        Job::Publish => writers::publish(&stage),
+        Job::Patch => writers::patch(&stage),
+        Job::Sync => readers::sync(&stage),
+        Job::SyncZeroCopy => readers::sync_zero_copy(&stage),
+        Job::Threaded => readers::threaded(&stage),
+        Job::ZeroCopy => readers::zero_copy(&stage),
+        Job::Serve => calls::serve(&stage),
+        _ => calls::call(&stage),
+    }
+}

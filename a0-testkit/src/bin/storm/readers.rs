@@ -1,0 +1,111 @@
+//! Subscribers of every kind.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::Duration;
+
+use a0_std::{
+    Error, File, Init, Message, ReaderOptions, Subscriber, SubscriberSync, SubscriberSyncZeroCopy, SubscriberZeroCopy,
+};
+
+use crate::child::{Outcome, Stage, existing};
+use crate::stats::{Counter, Phase};
+
+/// Between two looks whether it is time to leave.
+const LOOK: Duration = Duration::from_millis(200);
+
+fn options() -> ReaderOptions {
+    ReaderOptions { init: Init::Oldest, file: existing(), ..ReaderOptions::default() }
+}
+
+pub(crate) fn sync(stage: &Stage) -> Outcome {
+    let mut subscriber = SubscriberSync::new(&stage.orders.topic, options())?;
+    let mut judge = stage.judge()?;
+    stage.ready()?;
+    loop {
+        let is_over = stage.is_over(Phase::ReadersStop);
+        match subscriber.read() {
+            Ok(Some(message)) => judge.message(&message),
+            Ok(None) if is_over => return Ok(()),
+            Ok(None) => {
+                judge.waits();
+                match subscriber.read_blocking(LOOK) {
+                    Ok(message) => judge.message(&message),
+                    Err(Error::Timeout { .. }) => {}
+                    Err(error) => judge.failed(error)?,
+                }
+            }
+            Err(error) => judge.failed(error)?,
+        }
+    }
+}
+
+pub(crate) fn sync_zero_copy(stage: &Stage) -> Outcome {
+    let mut subscriber = SubscriberSyncZeroCopy::new(&stage.orders.topic, options())?;
+    let mut judge = stage.judge()?;
+    stage.ready()?;
+    loop {
+        let is_over = stage.is_over(Phase::ReadersStop);
+        match subscriber.read(|message| judge.message(&message)) {
+            Ok(Some(())) => {}
+            Ok(None) if is_over => return Ok(()),
+            Ok(None) => {
+                judge.waits();
+                match subscriber.read_blocking(LOOK, |message| judge.message(&message)) {
+                    Ok(()) | Err(Error::Timeout { .. }) => {}
+                    Err(error) => judge.failed(error)?,
+                }
+            }
+            Err(error) => judge.failed(error)?,
+        }
+    }
+}
+
+pub(crate) fn threaded(stage: &Stage) -> Outcome {
+    let mut judge = stage.judge()?;
+    let failure = Arc::new(Mutex::new(None));
+    let failed = Arc::clone(&failure);
+    let subscriber = Subscriber::with_errors(&stage.orders.topic, options(), move |result| {
+        let result = match result {
+            Ok(message) => {
+                judge.message(&message);
+                Ok(())
+            }
+            Err(error) => judge.failed(error).map_err(|error| error.to_string()),
+        };
+        judge.waits();
+        if let Err(error) = result {
+            failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    })?;
+    stage.ready()?;
+    stay(stage, subscriber.file())?;
+    match failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Some(error) => Err(error.into()),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn zero_copy(stage: &Stage) -> Outcome {
+    let mut judge = stage.judge()?;
+    let on_message = move |message: Message<'_>| {
+        judge.message(&message);
+        judge.waits();
+    };
+    let subscriber = SubscriberZeroCopy::new(&stage.orders.topic, options(), on_message)?;
+    stage.ready()?;
+    stay(stage, subscriber.file())?;
+    stage.role.add(Counter::Damaged, subscriber.skipped());
+    Ok(())
+}
+
+/// Waits until the subscriber's thread has got everything.
+fn stay(stage: &Stage, file: &File) -> Outcome {
+    while !stage.is_over(Phase::ReadersStop) || stage.role.get(Counter::LastSeq) < file.state()?.seq_high {
+        if stage.is_over(Phase::ReadersStop) && stage.has_overstayed() {
+            return Err("not all messages have come".into());
+        }
+        sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
