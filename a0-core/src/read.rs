@@ -108,7 +108,11 @@ impl<M: Mem, L: Lock<M>> Locked<'_, M, L> {
         select: Select,
         buffer: &mut B,
     ) -> Result<Option<Received>, Error> {
-        cursor.known_high = cursor.seq;
+        // What it knows may be outdated, but not where the sound part begins behind damage: the state does not say that, and
+        // would lead to the same damage for ever.
+        if !matches!(cursor.link, Link::At(_)) {
+            cursor.known_high = cursor.seq;
+        }
         match self.topic().attempt(cursor, select, buffer)? {
             Attempt::Done(received) => Ok(Some(received)),
             Attempt::Nothing => Ok(None),

@@ -57,12 +57,20 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     /// [`Error::Corrupt`] if the memory holds anything else than a sound header, [`Error::Lock`] if initialising
     /// needs the lock and it is not to be had.
     pub fn open(mem: M, lock: L) -> Result<Self, Error> {
+        Transport::open_within(mem, lock, PATIENCE)
+    }
+
+    /// The same, waiting at most `timeout` for the lock if initialising needs it; [`Transport::open`] waits 5 s.
+    ///
+    /// # Errors
+    /// As [`Transport::open`].
+    pub fn open_within(mem: M, lock: L, timeout: Duration) -> Result<Self, Error> {
         if mem.size() < WORKSPACE {
             return Err(Error::Corrupt(Corruption::TooSmall { size: mem.size() }));
         }
         let topic = Transport { mem, lock };
         if topic.is_unfinished() {
-            let mut held = topic.acquire(Some(PATIENCE))?;
+            let mut held = topic.acquire(Some(timeout))?;
             if upgrade::is_version_0_2(&topic.mem) {
                 upgrade::upgrade(&topic.mem);
             } else if topic.is_unfinished() {

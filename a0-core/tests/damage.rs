@@ -55,6 +55,30 @@ fn five(bytes: &mut [u8]) -> Topic<'_> {
     topic
 }
 
+/// A reader in place holds the lock, but the state that it sees leads to the same damage every time.
+#[test]
+fn reading_in_place_gets_past_a_damaged_state() {
+    for bad in [0, 13, 160, 1 << 40, u64::MAX] {
+        let mut bytes = [0; 1024];
+        let topic = five(&mut bytes);
+        for index in [0, 1] {
+            topic.mem().store_u64(page::off_head(index), bad, Relaxed);
+        }
+        let mut cursor = Cursor::oldest(&topic).unwrap();
+        let locked = topic.lock(None).unwrap();
+        let (mut got, mut errors) = (Vec::new(), 0);
+        for _ in 0..100 {
+            match locked.advance(&mut cursor, Select::Next) {
+                Ok(Some(frame)) => got.push((frame.seq, frame.missed)),
+                Ok(None) => break,
+                Err(Error::Corrupt(_)) => errors += 1,
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert_eq!((got, errors), (vec![(1, 0), (2, 0), (3, 0), (4, 0), (5, 0)], 1), "{bad:#x}");
+    }
+}
+
 #[test]
 fn a_broken_link_costs_no_frame() {
     let mut bytes = [0; 1024];

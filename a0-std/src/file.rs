@@ -35,13 +35,13 @@ impl File {
     pub fn open(path: impl AsRef<Path>, options: &FileOptions) -> Result<File> {
         let path = env::resolve(path)?;
         let (file, mem) = TopicFile::open(&path, options)?;
-        let transport = match options.access {
-            Mode::Shared => Transport::open(mem, AccessLock::Shared),
-            Mode::Exclusive => Transport::open(mem, AccessLock::Exclusive),
+        let FileOptions { access: mode, lock_timeout, .. } = *options;
+        let transport = match mode {
+            Mode::Shared => Transport::open_within(mem, AccessLock::Shared, lock_timeout),
+            Mode::Exclusive => Transport::open_within(mem, AccessLock::Exclusive, lock_timeout),
             Mode::ReadOnly => Transport::open_read_only(mem, AccessLock::ReadOnly),
         };
         let transport = transport.map_err(|source| Error::Topic { path, source })?;
-        let FileOptions { access: mode, lock_timeout, .. } = *options;
         Ok(File { open: Arc::new(Open { file, mode, lock_timeout, transport }) })
     }
 
