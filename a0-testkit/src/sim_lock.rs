@@ -59,7 +59,11 @@ impl<M: Mem + ?Sized> Lock<M> for CrashLock {
 pub struct SimLock {
     /// The kernel's queues: how often each has been emptied.
     queues: Arc<Mutex<[u32; 2]>>,
+    hides_deaths: bool,
 }
+
+/// What the kernel leaves in the word of a lock whose owner has died.
+const OWNER_DIED: u32 = 0x4000_0000;
 
 const PLAIN: usize = 0;
 const REQUEUE: usize = 1;
@@ -71,7 +75,17 @@ impl SimLock {
     /// A free lock. Call it inside a loom model.
     #[allow(clippy::new_without_default, reason = "only works inside a loom model")]
     pub fn new() -> Self {
-        SimLock { queues: Arc::new(Mutex::new([0; 2])) }
+        SimLock { queues: Arc::new(Mutex::new([0; 2])), hides_deaths: false }
+    }
+
+    /// A lock that says nothing of dead owners, as if it were not robust.
+    pub fn hiding_deaths() -> Self {
+        SimLock { hides_deaths: true, ..SimLock::new() }
+    }
+
+    /// What the kernel does when the owner dies.
+    pub fn die<M: Mem + ?Sized>(&self, mem: &M) {
+        mem.store_u32(header::LOCK_WORD, OWNER_DIED, Ordering::Release);
     }
 
     fn emptied(&self, queue: usize) -> u32 {
@@ -102,10 +116,16 @@ impl SimLock {
 
 impl<M: Mem + ?Sized> Lock<M> for SimLock {
     fn lock(&self, mem: &M, _: Option<Duration>) -> Result<Acquired, LockError> {
-        while mem.cas_u32(header::LOCK_WORD, 0, 1, Ordering::Acquire).is_err() {
-            loom::thread::yield_now();
+        let died = if self.hides_deaths { Acquired::Clean } else { Acquired::OwnerDied };
+        loop {
+            match mem.cas_u32(header::LOCK_WORD, 0, 1, Ordering::Acquire) {
+                Ok(_) => return Ok(Acquired::Clean),
+                Err(OWNER_DIED) if mem.cas_u32(header::LOCK_WORD, OWNER_DIED, 1, Ordering::Acquire).is_ok() => {
+                    return Ok(died);
+                }
+                Err(_) => loom::thread::yield_now(),
+            }
         }
-        Ok(Acquired::Clean)
     }
     fn try_lock(&self, mem: &M) -> Result<Option<Acquired>, LockError> {
         Ok(mem.cas_u32(header::LOCK_WORD, 0, 1, Ordering::Acquire).is_ok().then_some(Acquired::Clean))

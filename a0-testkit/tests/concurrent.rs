@@ -147,11 +147,13 @@ fn snapshot_while_evicted(guard: Option<Guard>, modelled: fn(u64) -> bool) -> im
 }
 
 /// Two writers: both messages get in, one behind the other.
-fn two_writers() {
+fn two_writers<L: Lock<LoomMem> + Clone + Send + 'static>(lock: fn() -> L) {
     let image = image(512, &[]);
     let mem = LoomMem::new(&image, |at| (48..128).contains(&at));
-    let lock = SimLock::new();
-    let (one, other) = (open(&mem, &lock, None), open(&mem, &lock, None));
+    let lock = lock();
+    let open = || Transport::open(mem.clone(), lock.clone()).unwrap();
+    let push = |topic: &Transport<LoomMem, L>, data: [u8; 8]| topic.lock(None).unwrap().push(&data).unwrap();
+    let (one, other) = (open(), open());
     let writing = thread::spawn(move || push(&other, [2; 8]));
     let first = push(&one, [1; 8]);
     let second = writing.join().unwrap();
@@ -163,6 +165,49 @@ fn two_writers() {
         assert_eq!((got.seq, got.missed), (expected, 0));
         assert_eq!(data, [if got.seq == first { 1 } else { 2 }; 8]);
     }
+}
+
+/// A publisher is killed between its commit and its wake-up: whoever gets the lock next wakes those who sleep.
+fn sleep_while_the_owner_dies(lock: fn() -> SimLock) -> impl Fn() {
+    let image = image(ONE_FRAME, &[]);
+    let modelled = [page::seq_high(0), page::seq_high(1)].map(|f| f.offset());
+    move || {
+        let mem = LoomMem::new(&image, |at| modelled.contains(&at));
+        let lock = lock();
+        let (dying, next, sleeper) = (open(&mem, &lock, None), open(&mem, &lock, None), open(&mem, &lock, None));
+        let others = thread::spawn(move || {
+            let mut locked = dying.lock(None).unwrap();
+            locked.push(&[1; 8]).unwrap();
+            // Nothing else of what a living owner does.
+            std::mem::forget(locked);
+            lock.die(dying.mem());
+            drop(next.lock(None).unwrap());
+        });
+        sleep_until_published(&sleeper);
+        others.join().unwrap();
+    }
+}
+
+/// One writer is killed while it fills a frame, and another one waits for its lock: nothing of the first is left.
+fn write_while_the_owner_dies() {
+    let image = image(512, &[]);
+    let mem = LoomMem::new(&image, |at| (48..128).contains(&at));
+    let lock = SimLock::new();
+    let (dying, other) = (open(&mem, &lock, None), open(&mem, &lock, None));
+    let writing = thread::spawn(move || {
+        let mut locked = dying.lock(None).unwrap();
+        let _ = locked.alloc(8).unwrap();
+        std::mem::forget(locked);
+        lock.die(dying.mem());
+    });
+    assert_eq!(push(&other, [2; 8]), 1);
+    writing.join().unwrap();
+    drop(other.lock(None).unwrap());
+    let state = other.state().unwrap();
+    assert_eq!((state.seq_low, state.seq_high, state.off_head, state.off_tail), (1, 1, FRAME, FRAME));
+    let mut data = [0; 8];
+    other.read(&mut Cursor::behind_newest(&State::FRESH), Select::Next, &mut &mut data[..]).unwrap().unwrap();
+    assert_eq!(data, [2; 8]);
 }
 
 /// Sleeps until there is a message.
@@ -309,8 +354,28 @@ fn a_snapshot_is_a_committed_state() {
 }
 
 #[test]
+fn an_owner_who_dies_leaves_nothing_behind() {
+    holds(2, write_while_the_owner_dies);
+}
+
+#[test]
+fn an_owner_who_dies_keeps_nobody_asleep() {
+    holds(2, sleep_while_the_owner_dies(SimLock::new));
+}
+
+#[test]
+fn hearing_of_deaths_is_needed() {
+    fails(2, sleep_while_the_owner_dies(SimLock::hiding_deaths));
+}
+
+#[test]
+fn the_lock_is_needed() {
+    fails(2, || two_writers(|| Unshared));
+}
+
+#[test]
 fn writers_take_turns() {
-    holds(3, two_writers);
+    holds(3, || two_writers(SimLock::new));
 }
 
 #[test]
