@@ -108,12 +108,14 @@ impl<M: Mem, L: Lock<M>> Locked<'_, M, L> {
         select: Select,
         buffer: &mut B,
     ) -> Result<Option<Received>, Error> {
-        // What it knows may be outdated, but not where the sound part begins behind damage: the state does not say that, and
-        // would lead to the same damage for ever.
-        if !matches!(cursor.link, Link::At(_)) {
+        let mut attempt = self.topic().attempt(cursor, select, buffer)?;
+        if matches!(attempt, Attempt::Again(_)) {
+            // What the cursor knew may be what is wrong with it. But it may also be the only way past damage that was
+            // met before, so it comes first.
             cursor.known_high = cursor.seq;
+            attempt = self.topic().attempt(cursor, select, buffer)?;
         }
-        match self.topic().attempt(cursor, select, buffer)? {
+        match attempt {
             Attempt::Done(received) => Ok(Some(received)),
             Attempt::Nothing => Ok(None),
             // Nobody else writes, so this is what the memory holds.
