@@ -154,6 +154,15 @@ fn each_item_has_its_time() {
     assert!(matches!(late, Err(Error::Timeout { .. })), "{late:?}");
     assert!(stream.next().is_none());
     assert!(connections.lock().unwrap()[0].is_cancelled());
+
+    let (tell, told) = std::sync::mpsc::channel();
+    let patience = Duration::from_millis(500);
+    client.connect_with(&[], "", patience, move |result| drop(tell.send(result))).unwrap();
+    assert_eq!(told.recv().unwrap().unwrap().payload(), b"first");
+    let late = told.recv().unwrap();
+    assert!(matches!(late, Err(Error::Timeout { waited, .. }) if waited >= patience), "{late:?}");
+    assert!(told.recv().is_err());
+    assert!(connections.lock().unwrap()[1].is_cancelled());
 }
 
 #[test]

@@ -42,8 +42,10 @@ struct Table {
 
 struct Call {
     seq: u64,
-    sent: Instant,
-    deadline: Option<Instant>,
+    /// When it was sent, or got its last answer.
+    since: Instant,
+    /// How long it waits for the next one.
+    timeout: Option<Duration>,
     noted: Noted,
     /// Away while it runs.
     callback: Option<Callback>,
@@ -51,7 +53,7 @@ struct Call {
 
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("seq", &self.seq).field("deadline", &self.deadline).finish_non_exhaustive()
+        f.debug_struct("Call").field("seq", &self.seq).field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 
@@ -73,8 +75,7 @@ impl Outstanding {
         callback: Callback,
     ) -> Result<()> {
         let noted = self.shared.liveness.note();
-        let sent = Instant::now();
-        let deadline = timeout.and_then(|timeout| sent.checked_add(timeout));
+        let since = Instant::now();
         // Held while writing, so that the answer cannot be there before the entry.
         let mut table = self.table();
         if table.parked && table.calls.is_empty() {
@@ -82,7 +83,7 @@ impl Outstanding {
             table.resume = Some(Cursor::behind_newest(&self.shared.file().state()?));
         }
         let seq = self.shared.dialect.write_open(&self.shared.writer, id, headers, payload)?.seq();
-        table.calls.insert(id, Call { seq, sent, deadline, noted, callback: Some(callback) });
+        table.calls.insert(id, Call { seq, since, timeout, noted, callback: Some(callback) });
         if table.parked {
             self.busy.notify_one();
         }
@@ -204,7 +205,7 @@ impl Outstanding {
         if !last {
             let mut table = self.table();
             match table.calls.get_mut(&id) {
-                Some(call) => call.callback = Some(callback),
+                Some(call) => (call.callback, call.since) = (Some(callback), Instant::now()),
                 // Cancelled meanwhile; what the callback owns is dropped without the lock.
                 None => drop((table, callback)),
             }
@@ -228,7 +229,8 @@ impl Outstanding {
 
     /// Looks for calls that have timed out, and whether the server is still there.
     fn patrol(&self, feed: &mut Feed, now: Instant) {
-        let overdue = |call: &Call| call.deadline.is_some_and(|deadline| now >= deadline);
+        let overdue =
+            |call: &Call| call.timeout.is_some_and(|timeout| now.saturating_duration_since(call.since) >= timeout);
         let mut due = false;
         {
             let mut table = self.table();
@@ -251,7 +253,7 @@ impl Outstanding {
         for (id, call) in ended {
             if overdue(&call) {
                 self.advise(&id);
-                let error = self.shared.timed_out(call.seq, now - call.sent);
+                let error = self.shared.timed_out(call.seq, now.saturating_duration_since(call.since));
                 call.end(error);
             } else {
                 call.end(self.shared.server_gone());

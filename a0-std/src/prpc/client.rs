@@ -82,10 +82,11 @@ impl PrpcClient {
         payload: impl AsRef<[u8]>,
         callback: impl FnMut(Result<Progress>) + Send + 'static,
     ) -> Result<Id> {
-        self.connect_with(&[], payload, callback)
+        self.connect_with(&[], payload, None, callback)
     }
 
-    /// Opens a connection with headers and returns.
+    /// Opens a connection with headers and returns. Each answer is waited for at most `timeout` (a `Duration`, or `None`
+    /// for as long as it takes).
     ///
     /// # Errors
     /// As [`PrpcClient::connect`], and [`Error::BadPacket`](crate::Error::BadPacket) for a NUL in a header.
@@ -93,13 +94,14 @@ impl PrpcClient {
         &self,
         headers: &[(&str, &str)],
         payload: impl AsRef<[u8]>,
+        timeout: impl Into<Option<Duration>>,
         mut callback: impl FnMut(Result<Progress>) + Send + 'static,
     ) -> Result<Id> {
         let id = random_id();
         let callback = Box::new(move |result: Result<(PacketBuf, bool)>| {
             callback(result.map(|(packet, done)| Progress { packet, done }));
         });
-        self.client.send(id, headers, payload.as_ref(), None, callback)?;
+        self.client.send(id, headers, payload.as_ref(), timeout.into(), callback)?;
         Ok(id)
     }
 

@@ -64,7 +64,7 @@ impl Args {
         stop.watch_output()?;
         let _hold = stop.hold();
         let callback = move |progress| drop(tell.send(progress));
-        let id = client.connect_with(&headers, self.payload.as_bytes(), callback)?;
+        let id = client.connect_with(&headers, self.payload.as_bytes(), None, callback)?;
         let mut deadline = Instant::now().checked_add(self.timeout.unwrap_or(FIRST));
         loop {
             match told.recv_timeout(GLANCE) {
