@@ -69,7 +69,7 @@ step_release() {
 
 step_fuzz() {
     local target
-    for target in history packet topic upgrade; do
+    for target in history packet text topic upgrade; do
         mkdir -p "fuzz/corpus/$target"
         cargo +nightly fuzz run "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
             -max_total_time="$FUZZ_SECONDS" -max_len=8192 -verbosity=0 -print_final_stats=1
