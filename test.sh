@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-STEPS=(tools fmt clippy test doc no_std release fuzz interop bench_builds)
+STEPS=(tools fmt clippy test sanitize doc no_std release fuzz interop bench_builds)
 FUZZ_SECONDS=${FUZZ_SECONDS:-15}
 
 say() { printf '\n== %s\n' "$*"; }
@@ -24,16 +24,18 @@ step_tools() {
     need 'cargo --version' cargo
     need 'g++ --version' g++
     need 'strace --version' strace
+    need 'valgrind --version' valgrind
     need 'python3 -c "import venv, ensurepip, sysconfig, os; os.stat(sysconfig.get_path(\"include\") + \"/Python.h\")"' \
         python3-venv python3-dev
     cargo +nightly --version >/dev/null ||
-        { echo "test.sh: fuzzing needs the nightly toolchain: rustup toolchain install nightly" >&2; exit 1; }
+        { echo "test.sh: fuzzing and sanitizers need the nightly toolchain: rustup toolchain install nightly" >&2; exit 1; }
     command -v cargo-fuzz >/dev/null || cargo install --locked --quiet cargo-fuzz
 }
 
 step_fmt() {
     cargo fmt --all --check
     cargo fmt --check --manifest-path fuzz/Cargo.toml
+    cargo fmt --check --manifest-path sanitize/Cargo.toml
     cargo fmt --check --manifest-path examples/no_std_static/Cargo.toml
 }
 
@@ -50,6 +52,8 @@ step_test() {
     cargo test -p a0-std --all-features --test log_backend --test tracing_layer
     cargo test -p a0-std --all-features --doc
 }
+
+step_sanitize() { sanitize/run.sh; }
 
 step_doc() {
     RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
@@ -69,7 +73,7 @@ step_release() {
 
 step_fuzz() {
     local target
-    for target in history packet topic upgrade; do
+    for target in history packet text topic upgrade; do
         mkdir -p "fuzz/corpus/$target"
         cargo +nightly fuzz run "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
             -max_total_time="$FUZZ_SECONDS" -max_len=8192 -verbosity=0 -print_final_stats=1

@@ -146,3 +146,60 @@ fn servers_without_a_deadman_are_waited_for() {
         assert!(matches!(caller.join().unwrap(), Err(Error::ServerGone { .. })));
     });
 }
+
+/// The client looks every 10 ms, and for a deadman that was not there every 50 ms. Servers can be faster.
+#[test]
+fn a_server_that_nobody_saw_ends_calls() {
+    for known in [false, true] {
+        let topic = topic();
+        let file = File::open(Protocol::Rpc.path(&topic).unwrap(), &FileOptions::default()).unwrap();
+        let mut reader = ReaderSync::new(&file, ()).unwrap();
+        let server = || assert!(Deadman::new(&format!("{topic}.rpc")).unwrap().try_take().unwrap().is_some());
+        if known {
+            server();
+        }
+        let client = RpcClient::new(&topic).unwrap();
+        thread::scope(|scope| {
+            let caller = scope.spawn(|| client.call("blocking", PATIENCE));
+            let (tell, sent) = mpsc::channel();
+            client.send_with(&[], "sent", PATIENCE, move |result| tell.send(result).unwrap()).unwrap();
+            for _ in 0..2 {
+                reader.read_blocking(PATIENCE).unwrap();
+            }
+            server();
+            for result in [caller.join().unwrap(), sent.recv_timeout(PATIENCE).unwrap()] {
+                assert!(matches!(result, Err(Error::ServerGone { .. })), "{result:?}");
+            }
+        });
+    }
+}
+
+/// Who went before a call was sent has nothing to do with it.
+#[test]
+fn calls_wait_for_the_next_server() {
+    let topic = topic();
+    drop(forgetting(&topic));
+    let client = RpcClient::new(&topic).unwrap();
+    thread::scope(|scope| {
+        let callers = [(); 4].map(|()| scope.spawn(|| client.call("", Duration::from_millis(200))));
+        for caller in callers {
+            let result = caller.join().unwrap();
+            assert!(matches!(result, Err(Error::Timeout { .. })), "{result:?}");
+        }
+    });
+}
+
+/// A server that stands by has requests, too, so its end shows even if its turn had not come yet.
+#[test]
+fn a_server_that_stood_by_is_seen_to_go() {
+    let topic = topic();
+    let deadman = Deadman::new(&format!("{topic}.rpc")).unwrap();
+    for round in 1..=10 {
+        assert_eq!(deadman.try_take().unwrap().unwrap().token, 2 * round - 1);
+        let (server, _told) = forgetting(&topic);
+        deadman.release().unwrap();
+        server.close();
+        let state = deadman.state().unwrap();
+        assert_eq!((state.taken, state.token), (false, 2 * round));
+    }
+}

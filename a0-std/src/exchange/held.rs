@@ -41,6 +41,9 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         if let Some(stand_by) = self.stand_by.take() {
+            // It was handed requests, too. If the other server has just gone, clients must see that this one does, even if
+            // its turn has not come yet.
+            let _ = self.deadman.try_take();
             self.deadman.interrupter().interrupt();
             // Dropping the handle releases what it has taken, so the thread's must be gone.
             let _ = stand_by.join();

@@ -3,7 +3,7 @@
 //! A server of this library holds a deadman beside its topic. A client never creates it: other servers have none, and
 //! then only timeouts count.
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::deadman::Deadman;
@@ -27,9 +27,11 @@ pub(crate) struct Liveness {
 }
 
 /// The server that a call depends on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Noted {
-    token: Option<u64>,
+    /// It, or the last one before, if none is `present` yet.
+    token: u64,
+    present: bool,
     /// Since when another one is seen in its place.
     replaced: Option<Instant>,
 }
@@ -42,18 +44,23 @@ impl Liveness {
 
     /// Who is there now. No system call, unless there is no deadman yet.
     pub(crate) fn note(&self) -> Noted {
-        Noted { token: self.token(), replaced: None }
+        let (token, present) = self.look();
+        Noted { token, present, replaced: None }
     }
 
-    fn token(&self) -> Option<u64> {
-        let deadman = self.deadman.get().or_else(|| self.search())?;
-        deadman.state().ok().filter(|state| state.taken).map(|state| state.token)
+    /// How many servers there have been, and whether the last one is still there.
+    fn look(&self) -> (u64, bool) {
+        let state = self.deadman.get().or_else(|| self.search()).and_then(|deadman| deadman.state().ok());
+        state.map_or((0, false), |state| (state.token, state.taken))
     }
 
     #[cold]
     fn search(&self) -> Option<&Deadman> {
-        // Whoever is searching already does so for all.
-        let mut next = self.next_search.try_lock().ok()?;
+        // Whoever searches does so for all, but nobody may take a deadman that is just being found for none.
+        let mut next = self.next_search.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = self.deadman.get() {
+            return Some(found);
+        }
         let now = Instant::now();
         if now < *next {
             return None;
@@ -69,15 +76,18 @@ impl Noted {
     /// Whether the call can no longer be answered by the server that was there first. What is in the topic must be read
     /// after this was asked: the server may have answered with its last breath.
     pub(crate) fn is_gone(&mut self, liveness: &Liveness, now: Instant) -> bool {
-        match (self.token, liveness.token()) {
-            // It may be one that takes old requests, too.
-            (None, current) => {
-                self.token = current;
-                false
+        let (token, present) = liveness.look();
+        if !self.present {
+            if present {
+                // It may be one that takes old requests, too.
+                (self.token, self.present) = (token, true);
             }
-            (Some(_), None) => true,
-            (Some(noted), Some(current)) if noted == current => false,
-            (Some(_), Some(_)) => now.saturating_duration_since(*self.replaced.get_or_insert(now)) >= GRACE,
+            // One may have come and gone between two looks.
+            return !present && token > self.token;
         }
+        if !present || token == self.token {
+            return !present;
+        }
+        now.saturating_duration_since(*self.replaced.get_or_insert(now)) >= GRACE
     }
 }
