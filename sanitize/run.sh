@@ -58,7 +58,7 @@ valgrinds() {
     local example
     for example in a0-std/examples/*.rs; do
         example=$(basename "$example" .rs)
-        "${run[@]}" "$programs/examples/$example" >/dev/null || { echo "sanitize: $example failed" >&2; exit 1; }
+        "${run[@]}" "$programs/examples/$example" </dev/null >/dev/null || { echo "sanitize: $example failed" >&2; exit 1; }
     done
 }
 
