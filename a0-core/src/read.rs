@@ -245,16 +245,22 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     /// behind everything. That can be the very frame it looked for, if only the link to it is damaged.
     fn skip_damage(&self, cursor: &mut Cursor, damage: Corruption) -> Error {
         let Some(state) = State::snapshot(self.mem()) else { return Error::Contended };
-        let limit = self.limit();
         let unread = State { seq_low: state.seq_low.max(cursor.seq.saturating_add(1)), ..state };
-        let found = unread.salvaged(limit, |seq, off| FrameHeader::load(self.mem(), seq, off, limit));
-        let (seq, link, known_high) = match found {
+        let (seq, link, known_high) = match self.oldest_reachable(&unread) {
             // Known to be committed, so the next read goes there, whatever the state says about the oldest frame.
-            Ok(found) if !found.is_empty() => (found.seq_low - 1, Link::At(found.off_head), found.seq_low),
-            _ => (state.seq_high.max(cursor.seq), Link::Unknown, 0),
+            Some((seq, off)) => (seq - 1, Link::At(off), seq),
+            None => (state.seq_high.max(cursor.seq), Link::Unknown, 0),
         };
         cursor.skip_to(seq, link, known_high);
         Error::Corrupt(damage)
+    }
+
+    /// Sequence number and offset of the oldest frame of these that can be reached from the newest one.
+    #[cold]
+    fn oldest_reachable(&self, unread: &State) -> Option<(u64, u64)> {
+        let limit = self.limit();
+        let found = unread.salvaged(limit, |seq, off| FrameHeader::load(self.mem(), seq, off, limit)).ok()?;
+        (!found.is_empty()).then_some((found.seq_low, found.off_head))
     }
 
     #[inline(always)]
@@ -344,7 +350,11 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
             match cursor.link {
                 Link::After(off) => return self.follow(off, want, state.seq_high).map(Some),
                 Link::At(off) => at(want, off),
-                Link::Unknown => at(state.seq_low, state.off_head),
+                // The frame before was damaged, so nothing leads on from there.
+                Link::Unknown => {
+                    let found = self.oldest_reachable(&State { seq_low: want, ..state });
+                    found.map_or(at(state.seq_high, state.off_tail), |(seq, off)| at(seq, off))
+                }
             }
         }))
     }

@@ -116,6 +116,25 @@ fn a_broken_frame_costs_that_frame() {
     assert_eq!(drain(&topic, &mut cursor), (vec![(1, 0), (2, 0), (4, 1), (5, 0)], 1));
 }
 
+/// Nothing leads on from a broken newest frame, and a 0.3 program publishes behind it without a look at it.
+#[test]
+fn a_broken_newest_frame_costs_that_frame() {
+    for later in 1..=3 {
+        let mut bytes = [0; 1024];
+        let topic = five(&mut bytes);
+        let mut cursor = Cursor::oldest(&topic).unwrap();
+        topic.mem().store_u64(frame::seq(464), 77, Relaxed);
+        assert_eq!(drain(&topic, &mut cursor), (vec![(1, 0), (2, 0), (3, 0), (4, 0)], 1));
+        topic.mem().store_u64(frame::seq(464), 5, Relaxed);
+        for byte in 1..=later {
+            push(&topic, &[byte; 40]);
+        }
+        topic.mem().store_u64(frame::seq(464), 77, Relaxed);
+        let expected = (1..=u64::from(later)).map(|i| (5 + i, u64::from(i == 1))).collect();
+        assert_eq!(drain(&topic, &mut cursor), (expected, 0));
+    }
+}
+
 /// The newest possible number: nothing can be published any more, but what is sound can be read.
 #[test]
 fn the_last_sequence_number() {
