@@ -176,7 +176,7 @@ impl Writer {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn append_joined(&self, locked: &mut SharedLocked<'_>, head: &[u8], payload: &[u8]) -> Result<u64> {
         let mut slot =
             locked.alloc(head.len() as u64 + payload.len() as u64).map_err(|source| self.file.error(source))?;

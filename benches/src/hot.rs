@@ -87,6 +87,8 @@ pub fn publish_packet(arena: u64, size: usize, headers: &'static [(&str, &str)])
     let writer = Writer::new(&scratch.file()?).with_standard_headers();
     let payload = vec![7; size];
     Ok(move || {
+        // The topic must not be removed while it is written to.
+        let _ = &scratch;
         writer.write_with(headers, &payload).expect("publishing works");
     })
 }
