@@ -4,7 +4,7 @@
 //! never do: they copy a frame and then find out whether it was still there.
 //!
 //! * [`Transport`] is a topic: some memory ([`Mem`]) and a lock ([`Lock`]).
-//! * [`Locked`] is a locked topic: allocate, commit, clear, walk.
+//! * [`Locked`] is a locked topic: allocate, commit, clear, walk. [`Loan`] is a frame that is filled in place.
 //! * [`Cursor`] is a reader's place; [`Transport::read`] moves it.
 //! * [`packet`] is what AlephZero programs put into frames: an id, headers, a payload.
 //! * [`layout`] says where every byte is.
@@ -52,6 +52,7 @@ pub use frame::FrameHeader;
 pub use id::Id;
 pub use lock::spin::SpinLock;
 pub use lock::{Acquired, Lock, ReadOnly, Unshared};
+pub use locked::loan::Loan;
 pub use locked::{Locked, Slot};
 pub use mem::Mem;
 pub use mem::raw::{Access, RawMem};

@@ -1,5 +1,8 @@
 //! What the holder of the lock can do: allocate, commit, clear, resize, walk.
 
+pub(crate) mod loan;
+
+use core::marker::PhantomData;
 use core::sync::atomic::Ordering::{Relaxed, Release};
 
 use crate::error::{Corruption, Error};
@@ -18,6 +21,15 @@ const CACHE_LINE: u64 = 64;
 ///
 /// Frames that were allocated but not committed vanish without a trace when this is dropped, and also when the process
 /// dies.
+///
+/// The lock belongs to the thread that took it, so this cannot be sent to another one:
+///
+/// ```compile_fail,E0277
+/// fn send<T: Send>(_: T) {}
+/// # let mut bytes = [0; 1024];
+/// # let topic = a0_core::Transport::open(a0_core::SliceMem::new(&mut bytes).unwrap(), a0_core::Unshared).unwrap();
+/// send(topic.lock(None).unwrap());
+/// ```
 #[derive(Debug)]
 pub struct Locked<'t, M: Mem, L: Lock<M>> {
     topic: &'t Transport<M, L>,
@@ -27,6 +39,8 @@ pub struct Locked<'t, M: Mem, L: Lock<M>> {
     repaired: bool,
     /// Whether the working page and the sleepers need attention.
     touched: bool,
+    /// Not to be released by another thread.
+    own: PhantomData<*const ()>,
 }
 
 /// A frame that was just allocated, to be filled.
@@ -36,6 +50,8 @@ pub struct Slot<'l, M> {
     seq: u64,
     data: u64,
     size: u64,
+    /// End of the used part of the arena without this frame.
+    used: u64,
 }
 
 impl<M: Mem> Slot<'_, M> {
@@ -74,7 +90,7 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
     pub(crate) fn new(topic: &'t Transport<M, L>, how: Acquired) -> Self {
         let working = State::load_locked(topic.mem());
         // After a death, the working page may hold what was never committed, and sleepers may have missed a wake-up.
-        Locked { topic, working, repaired: false, touched: how == Acquired::OwnerDied }
+        Locked { topic, working, repaired: false, touched: how == Acquired::OwnerDied, own: PhantomData }
     }
 
     pub(crate) fn topic(&self) -> &'t Transport<M, L> {
@@ -153,7 +169,7 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
             mem.store_u64(frame::next_off(previous), slot, Release);
         }
         self.working = plan.allocated;
-        Ok(Slot { mem, seq, data: slot + FRAME_HEADER, size })
+        Ok(Slot { mem, seq, data: slot + FRAME_HEADER, size, used: plan.evicted.high_water_mark })
     }
 
     #[cold]
@@ -310,6 +326,20 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
         self.topic.mem()
     }
 
+    /// Releases the lock, once and for all.
+    #[inline(always)]
+    fn release(&mut self) {
+        let mem = self.topic.mem();
+        if self.touched {
+            State::refresh_working_page(mem);
+            self.mark_foreign_users();
+        }
+        self.topic.lock_backend().unlock(mem);
+        if self.touched {
+            self.topic.wake_sleepers();
+        }
+    }
+
     /// Notices 0.3 programs, which leave a link in the lock's words.
     #[inline(always)]
     fn mark_foreign_users(&self) {
@@ -325,14 +355,6 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
 impl<M: Mem, L: Lock<M>> Drop for Locked<'_, M, L> {
     #[inline(always)]
     fn drop(&mut self) {
-        let mem = self.topic.mem();
-        if self.touched {
-            State::refresh_working_page(mem);
-            self.mark_foreign_users();
-        }
-        self.topic.lock_backend().unlock(mem);
-        if self.touched {
-            self.topic.wake_sleepers();
-        }
+        self.release();
     }
 }

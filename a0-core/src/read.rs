@@ -187,8 +187,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         select: Select,
         buffer: &mut B,
     ) -> Result<Option<Received>, Error> {
-        // 0.3 commits with plain stores. Where the hardware reorders those, its topics can only be read under the lock.
-        if cfg!(not(any(target_arch = "x86_64", target_arch = "x86"))) && self.has_foreign_users() {
+        if self.needs_lock_to_read() {
             return self.read_locked(cursor, select, buffer);
         }
         match self.attempt(cursor, select, buffer)? {
@@ -293,16 +292,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         if let Some(room) = room {
             mem.read(data, room);
         }
-        // Orders the copy before the check: if the copy saw a byte of a later frame, the check sees that the frame is
-        // gone, because writers commit an eviction, then fence, before they overwrite.
-        mem.fence(Acquire);
-        let evicted = State::validate_low(mem) > target.live_from;
-        // Older 0.3 cores (the Python package) overwrite frames that they have not evicted, in rare size patterns. They
-        // fill the arena upwards and write each frame's header first, so a frame whose data they have begun to
-        // overwrite has lost its header before.
-        let [seq_now, off_now, _, _, size_now] = mem.load_words(frame::seq(target.off));
-        let overwritten = (seq_now, off_now, size_now) != (target.seq, target.off, data_size);
-        if evicted || overwritten {
+        if !self.is_still_there(&target, data_size) {
             return bad("overwritten while it was read");
         }
         if !fits {
@@ -311,6 +301,40 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         let missed = (target.seq - cursor.seq - 1).saturating_add(cursor.skipped);
         cursor.passed(target.seq, target.off, target.known_high);
         Ok(Attempt::Done(Received { seq: target.seq, offset: data, len, missed }))
+    }
+
+    /// Whether a frame was there all the time until now.
+    #[inline(always)]
+    fn is_still_there(&self, target: &Target, data_size: u64) -> bool {
+        let mem = self.mem();
+        // Orders the copy before the check: if the copy saw a byte of a later frame, the check sees that the frame is
+        // gone, because writers commit an eviction, then fence, before they overwrite.
+        mem.fence(Acquire);
+        let evicted = State::validate_low(mem) > target.live_from;
+        // Older 0.3 cores (the Python package) overwrite frames that they have not evicted, in rare size patterns. They
+        // fill the arena upwards and write each frame's header first, so a frame whose data they have begun to
+        // overwrite has lost its header before.
+        let [seq, off, _, _, size] = mem.load_words(frame::seq(target.off));
+        !evicted && (seq, off, size) == (target.seq, target.off, data_size)
+    }
+
+    /// Whether the message that a read gave is still there, so that everything that was read of it in place until now is
+    /// sound. `false` says that any of it may have been something else; it stays `false` then.
+    ///
+    /// Where [`Transport::needs_lock_to_read`], only the lock's holder can rely on it.
+    #[inline]
+    pub fn is_intact(&self, received: &Received) -> bool {
+        let off = received.offset.wrapping_sub(FRAME_HEADER);
+        let target = Target { seq: received.seq, off, live_from: received.seq, known_high: 0 };
+        offset_is_sound(off, self.mem().size()) && self.is_still_there(&target, received.len as u64)
+    }
+
+    /// Whether this topic cannot be read without the lock.
+    ///
+    /// 0.3 commits with plain stores. Where the hardware reorders those, its topics can only be read under the lock.
+    #[inline(always)]
+    pub fn needs_lock_to_read(&self) -> bool {
+        cfg!(not(any(target_arch = "x86_64", target_arch = "x86"))) && self.has_foreign_users()
     }
 
     /// Finds the frame to read; `None` if there is none yet, an error if a writer is in the way.

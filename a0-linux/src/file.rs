@@ -31,7 +31,7 @@ pub enum Mode {
     #[default]
     Shared,
     /// Read and write alone: mapped as for [`Mode::Shared`], but the caller promises that nobody else touches the
-    /// file, so that locks and notifications can be left out.
+    /// file, so that notifications can be left out, and locks but for one between the threads that share the open file.
     Exclusive,
     /// Only read, beside others: the file is opened and mapped without the right to write, and is never created.
     ///

@@ -2,8 +2,8 @@
 //!
 //! * [`TopicFile`] opens and creates topic files in shared memory.
 //! * [`RobustLock`] is the topic lock. It survives the death of its holder at any instruction, is shared with 0.3
-//!   programs, and costs no system call when nobody else wants it. [`AccessLock`] is that, or no lock at all, as a file
-//!   was opened.
+//!   programs, and costs no system call when nobody else wants it. [`AccessLock`] is the lock that goes with the way a
+//!   file was opened; [`in_place`] gives references to what is locked.
 //! * [`DeadmanFile`] is what says whether a thread still lives.
 //! * [`SystemClock`], [`thread_id`] and [`random_seed`] are the rest.
 //!
@@ -26,6 +26,7 @@ mod clock;
 mod deadman;
 mod file;
 mod futex;
+pub mod in_place;
 mod lock;
 mod pi;
 mod random;
@@ -39,6 +40,6 @@ pub use file::error::FileError;
 pub use file::mapping::Mapping;
 pub use file::remove::{remove, remove_all};
 pub use file::{FileOptions, Mode, TopicFile};
-pub use lock::{AccessLock, RobustLock};
+pub use lock::{AccessLock, LocalLock, RobustLock};
 pub use random::random_seed;
 pub use thread::{fork_count, id as thread_id};

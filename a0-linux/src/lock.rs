@@ -1,9 +1,12 @@
 //! The topic lock: a robust priority-inheritance futex, as 0.3 uses it.
 
+mod local;
+
 use core::time::Duration;
 
 use a0_core::layout::{Field, header};
 use a0_core::{Acquired, Lock, LockError, RawMem, ReadOnly, Unshared};
+pub use local::LocalLock;
 
 use crate::futex;
 use crate::pi::{self, Mutex};
@@ -19,12 +22,12 @@ const TOPIC: Mutex = Mutex::at(header::MUTEX_NEXT.offset());
 pub struct RobustLock;
 
 /// The lock that goes with the way a file was opened.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum AccessLock {
     /// Shared with other processes.
     Shared,
-    /// The caller promises that nobody else uses the file: no locking, no waking.
-    Exclusive,
+    /// The caller promises that nobody else uses the file: no locking but between the threads of this process, no waking.
+    Exclusive(LocalLock),
     /// Mapped read-only: nothing can be locked or slept on.
     ReadOnly,
 }
@@ -66,21 +69,23 @@ impl<O> Lock<RawMem<O>> for AccessLock {
     fn lock(&self, mem: &RawMem<O>, timeout: Option<Duration>) -> Result<Acquired, LockError> {
         match self {
             AccessLock::Shared => RobustLock.lock(mem, timeout),
-            AccessLock::Exclusive => Unshared.lock(mem, timeout),
+            AccessLock::Exclusive(lock) => lock.lock(timeout),
             AccessLock::ReadOnly => ReadOnly.lock(mem, timeout),
         }
     }
     fn try_lock(&self, mem: &RawMem<O>) -> Result<Option<Acquired>, LockError> {
         match self {
             AccessLock::Shared => RobustLock.try_lock(mem),
-            AccessLock::Exclusive => Unshared.try_lock(mem),
+            AccessLock::Exclusive(lock) => Ok(lock.try_lock()),
             AccessLock::ReadOnly => ReadOnly.try_lock(mem),
         }
     }
     #[inline(always)]
     fn unlock(&self, mem: &RawMem<O>) {
-        if let AccessLock::Shared = self {
-            RobustLock.unlock(mem);
+        match self {
+            AccessLock::Shared => RobustLock.unlock(mem),
+            AccessLock::Exclusive(lock) => lock.unlock(),
+            AccessLock::ReadOnly => {}
         }
     }
     fn can_sleep(&self) -> bool {
@@ -89,7 +94,7 @@ impl<O> Lock<RawMem<O>> for AccessLock {
     fn wait(&self, mem: &RawMem<O>, word: Field<u32>, expected: u32, timeout: Duration) -> Result<(), LockError> {
         match self {
             AccessLock::Shared => RobustLock.wait(mem, word, expected, timeout),
-            AccessLock::Exclusive => Unshared.wait(mem, word, expected, timeout),
+            AccessLock::Exclusive(_) => Unshared.wait(mem, word, expected, timeout),
             AccessLock::ReadOnly => ReadOnly.wait(mem, word, expected, timeout),
         }
     }
@@ -101,7 +106,7 @@ impl<O> Lock<RawMem<O>> for AccessLock {
     fn wait_requeue(&self, mem: &RawMem<O>, events: u32, timeout: Duration) -> Result<Option<Acquired>, LockError> {
         match self {
             AccessLock::Shared => RobustLock.wait_requeue(mem, events, timeout),
-            AccessLock::Exclusive => Unshared.wait_requeue(mem, events, timeout),
+            AccessLock::Exclusive(_) => Unshared.wait_requeue(mem, events, timeout),
             AccessLock::ReadOnly => ReadOnly.wait_requeue(mem, events, timeout),
         }
     }

@@ -4,14 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use a0_core::{Locked, RawMem, Transport};
-use a0_linux::{AccessLock, FileError, FileOptions, Mapping, Mode, TopicFile};
+use a0_core::{Loan, Locked, RawMem, Transport};
+use a0_linux::{AccessLock, FileError, FileOptions, LocalLock, Mapping, Mode, TopicFile};
 
 use crate::env;
 use crate::error::{Error, Result};
 
 type SharedTransport = Transport<RawMem<Mapping>, AccessLock>;
 pub(crate) type SharedLocked<'f> = Locked<'f, RawMem<Mapping>, AccessLock>;
+pub(crate) type SharedLoan<'f> = Loan<'f, RawMem<Mapping>, AccessLock>;
 
 /// An open topic file. Clones share the mapping; readers and writers keep one.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ impl File {
         let FileOptions { access: mode, lock_timeout, .. } = *options;
         let transport = match mode {
             Mode::Shared => Transport::open_within(mem, AccessLock::Shared, lock_timeout),
-            Mode::Exclusive => Transport::open_within(mem, AccessLock::Exclusive, lock_timeout),
+            Mode::Exclusive => Transport::open_within(mem, AccessLock::Exclusive(LocalLock::default()), lock_timeout),
             Mode::ReadOnly => Transport::open_read_only(mem, AccessLock::ReadOnly),
         };
         let transport = transport.map_err(|source| Error::Topic { path, source })?;

@@ -82,6 +82,7 @@ pub use rpc::client::RpcClient;
 pub use rpc::server::{Request, RpcServer};
 pub use templates::Templates;
 pub use topic::Protocol;
+pub use writer::loan::Loan;
 pub use writer::{Published, Writer};
 
 /// The examples of the README are tested, too.

@@ -12,6 +12,7 @@ use crate::reader::sync::{ReaderSync, ReaderSyncZeroCopy};
 use crate::reader::threaded::{Reader, ReaderZeroCopy};
 use crate::reader::{Interrupter, ReaderOptions};
 use crate::topic::Protocol;
+use crate::writer::loan::Loan;
 use crate::writer::{Published, Writer};
 
 fn open(topic: &str, options: &FileOptions) -> Result<File> {
@@ -75,6 +76,24 @@ impl Publisher {
     /// As [`Writer::write_with`].
     pub fn publish_packet(&self, packet: &Packet) -> Result<Published> {
         self.writer.write_packet(packet)
+    }
+
+    /// Lends room for a payload of `len` bytes in the topic itself, to be filled in place, without a copy; see [`Loan`].
+    ///
+    /// Unlike [`Publisher::publish`] this holds the topic's lock until the loan is committed or dropped.
+    ///
+    /// # Errors
+    /// As [`Publisher::publish`].
+    pub fn loan(&self, len: usize) -> Result<Loan<'_>> {
+        self.writer.loan(len)
+    }
+
+    /// Lends room for a payload of `len` bytes in a packet with headers.
+    ///
+    /// # Errors
+    /// As [`Publisher::publish_with`].
+    pub fn loan_with(&self, headers: &[(&str, &str)], len: usize) -> Result<Loan<'_>> {
+        self.writer.loan_with(headers, len)
     }
 
     /// The topic's file.

@@ -94,6 +94,25 @@ impl<O> RawMem<O> {
         unsafe { core::slice::from_raw_parts(start, len) }
     }
 
+    /// The bytes in place, to be written.
+    ///
+    /// # Safety
+    /// Nobody may read or write the range while the slice lives, except that readers of the topic may copy bytes out of it
+    /// by [`Mem::read`], and throw them away: the range is part of a frame that the caller has allocated and not yet
+    /// committed, the caller holds the topic's lock, and every process that can write to the memory keeps to the protocol.
+    ///
+    /// # Panics
+    /// If the range is not inside the memory, or the memory is read-only.
+    #[allow(clippy::mut_from_ref, reason = "the memory is shared anyway; the lock makes the range exclusive")]
+    pub unsafe fn bytes_mut(&self, offset: u64, len: usize) -> &mut [u8] {
+        let start = self.range(offset, len, self.writable());
+        // SAFETY: `range` has checked the bounds; the caller promises that nobody uses the range meanwhile, but for
+        // copies of readers that were overtaken. Those are made in inline assembly (elsewhere, by atomic loads), so the
+        // compiler learns nothing from them, and their results are never looked at: the eviction that made the range
+        // free was committed before this slice existed, and a reader checks for it behind its copy.
+        unsafe { core::slice::from_raw_parts_mut(start, len) }
+    }
+
     /// Bytes that may be read.
     #[inline(always)]
     fn readable(&self) -> u64 {

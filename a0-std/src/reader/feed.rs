@@ -5,7 +5,7 @@ use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use a0_core::{Buffer, Cursor, LockError, Received, Select};
-use a0_linux::Mode;
+use a0_linux::{Mode, in_place};
 
 use crate::error::{Error, Result};
 use crate::file::{File, PATROL};
@@ -169,20 +169,15 @@ impl Feed {
     }
 
     /// Hands out the next message in place, under the lock.
-    #[allow(unsafe_code)]
     pub(crate) fn poll_in_place<R>(&mut self, look: impl FnOnce(Message<'_>) -> R) -> Result<Option<R>> {
         if !self.file.transport().may_have_news(&self.cursor) {
             return Ok(None);
         }
         let select = self.select()?;
         let locked = self.file.lock()?;
-        let Some(received) = locked.advance(&mut self.cursor, select).map_err(|source| self.file.error(source))? else {
-            return Ok(None);
-        };
+        let found = in_place::advance(&locked, &mut self.cursor, select).map_err(|source| self.file.error(source))?;
+        let Some((received, bytes)) = found else { return Ok(None) };
         self.first = First::Usual;
-        // SAFETY: the lock is held while the slice lives, and programs that keep to the protocol write to a live frame
-        // only under the lock. A reader of hostile topics uses the copying readers.
-        let bytes = unsafe { locked.mem().bytes(received.offset, received.len) };
         let result = self.parse(bytes, received).map(look);
         drop(locked);
         result.map(Some)

@@ -1,37 +1,71 @@
-//! Looking at what is there, and then writing, without anybody coming in between.
+//! The way that every packet takes: lock, put what precedes the payload into a new frame, fill in the payload, commit.
+//!
+//! Whoever wants to looks at what is there in between, without anybody coming in between.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
-use a0_core::{Clock, Encoder, State, TimeWall};
+use a0_core::packet::{Decimal, LastTexts, Stamp};
+use a0_core::{Clock, Cursor, Encoder, Id, State, TimeWall};
 use a0_linux::SystemClock;
 
 use crate::error::Result;
-use crate::file::SharedLocked;
+use crate::file::{SharedLoan, SharedLocked};
 use crate::id::random_id;
-use crate::writer::{Published, Writer};
+use crate::keys;
+use crate::writer::{Published, Standard, Writer};
+
+/// Headers up to this size are put together without allocating.
+const STAGE: usize = 512;
+
+/// Messages in a topic between two looks of a writer without clock whether the file is still there.
+const LOOK_EVERY: u64 = 1024;
+
+thread_local! {
+    static STAGED: RefCell<Stage> = const { RefCell::new(Stage { last: LastTexts::NONE, head: [0; STAGE] }) };
+}
+
+/// Where headers are put together, so that they reach the topic in one copy. Kept, because clearing it takes time.
+struct Stage {
+    last: LastTexts,
+    head: [u8; STAGE],
+}
 
 /// A writer that holds the lock of its file. Dropping it releases the lock, and nothing was written.
 #[derive(Debug)]
 pub(crate) struct LockedWriter<'w> {
     writer: &'w Writer,
-    time_wall: TimeWall,
+    /// When a writer with standard headers asked for the lock.
+    standard: Option<(&'w Standard, TimeWall)>,
     locked: SharedLocked<'w>,
+}
+
+/// A frame with everything but its payload.
+#[derive(Debug)]
+pub(crate) struct Begun<'w> {
+    pub(crate) frame: SharedLoan<'w>,
+    /// Bytes in front of the payload.
+    pub(crate) head: u64,
+    /// The number that the writer's next packet has after this one.
+    next: Option<(&'w Standard, u64)>,
 }
 
 impl Writer {
     /// Takes the lock.
+    #[inline(always)]
     pub(crate) fn lock(&self) -> Result<LockedWriter<'_>> {
         self.lock_within(self.file.lock_timeout())
     }
 
     /// Takes the lock; waits for it no longer than that.
+    #[inline(always)]
     pub(crate) fn lock_within(&self, patience: Duration) -> Result<LockedWriter<'_>> {
-        let time_wall = SystemClock.wall();
-        Ok(LockedWriter { writer: self, time_wall, locked: self.file.lock_within(patience)? })
+        let standard = self.standard.as_ref().map(|standard| (standard, SystemClock.wall()));
+        Ok(LockedWriter { writer: self, standard, locked: self.file.lock_within(patience)? })
     }
 }
 
-impl LockedWriter<'_> {
+impl<'w> LockedWriter<'w> {
     /// What the topic holds.
     pub(crate) fn state(&self) -> State {
         self.locked.state()
@@ -48,14 +82,102 @@ impl LockedWriter<'_> {
     }
 
     /// Writes, and releases the lock.
-    pub(crate) fn write(mut self, headers: &[(&str, &str)], payload: &[u8]) -> Result<Published> {
-        let (writer, id) = (self.writer, random_id());
-        let seq = match &writer.standard {
-            None => writer.append(&mut self.locked, &Encoder::new(&id, &[headers], payload)?)?,
-            Some(standard) => {
-                writer.append_standard(&mut self.locked, standard, self.time_wall, &id, headers, payload)?
-            }
-        };
+    pub(crate) fn write(self, headers: &[(&str, &str)], payload: &[u8]) -> Result<Published> {
+        let id = random_id();
+        let seq = self.begin(&id, headers, payload.len(), |begun| begun.finish(payload))?;
         Ok(Published { id, seq })
     }
+
+    /// Makes room for a packet with `len` bytes of payload, and writes all that precedes the payload. Handed over to `then`
+    /// and not returned, because that saves moving it.
+    #[inline(always)]
+    pub(crate) fn begin<R>(
+        self,
+        id: &Id,
+        headers: &[(&str, &str)],
+        len: usize,
+        then: impl FnOnce(Begun<'w>) -> R,
+    ) -> Result<R> {
+        let LockedWriter { writer, standard, locked } = self;
+        let file = &writer.file;
+        let transport_seq = locked.state().seq_high;
+        STAGED.with_borrow_mut(|Stage { last, head }| {
+            let (encoded, stamped) = match standard {
+                None => {
+                    // Without a clock at hand, now and then.
+                    if transport_seq.is_multiple_of(LOOK_EVERY) {
+                        file.check_is_there()?;
+                    }
+                    (Encoder::new(id, &[headers], &[]).and_then(|encoder| encoder.encode_into(head)), None)
+                }
+                Some((standard, time_wall)) => {
+                    // Under the lock, so that times are in order within a topic, and load and store of the number one step.
+                    let (time_mono, writer_seq) = (SystemClock.mono(), standard.next_seq());
+                    standard.look_now_and_then(file, time_mono)?;
+                    let stamp = Stamp { transport_seq, time_mono, writer_seq, time_wall };
+                    (standard.headers.encode_head(id, &stamp, headers, last, head), Some((standard, stamp)))
+                }
+            };
+            let large;
+            let head = match encoded {
+                Ok(len) => &head[..len],
+                Err(_) => {
+                    large = large_head(stamped.as_ref(), id, headers)?;
+                    &large[..]
+                }
+            };
+            let size = (head.len() as u64).saturating_add(len as u64);
+            let mut frame = locked.loan(size).map_err(|source| file.error(source))?;
+            frame.write(0, head);
+            let next = stamped.map(|(standard, stamp)| (standard, stamp.writer_seq.wrapping_add(1)));
+            Ok(then(Begun { frame, head: head.len() as u64, next }))
+        })
+    }
+}
+
+impl Begun<'_> {
+    /// Fills in a payload of the size asked for and commits; gives the sequence number.
+    #[inline(always)]
+    pub(crate) fn finish(mut self, payload: &[u8]) -> u64 {
+        self.frame.write(self.head, payload);
+        self.commit()
+    }
+
+    /// The place right behind the packet.
+    pub(crate) fn end(&self) -> Cursor {
+        Cursor::behind_newest(&self.frame.state())
+    }
+
+    /// Makes the packet visible and releases the lock; gives the sequence number.
+    #[inline(always)]
+    pub(crate) fn commit(self) -> u64 {
+        if let Some((standard, next)) = self.next {
+            standard.set_next_seq(next);
+        }
+        self.frame.commit()
+    }
+}
+
+/// All that precedes the payload, if it is larger than usual, or else what is wrong with it.
+#[cold]
+fn large_head(stamped: Option<&(&Standard, Stamp)>, id: &Id, headers: &[(&str, &str)]) -> Result<Vec<u8>> {
+    // On its own, so that a header that is refused is named by its place among those of the caller.
+    let blocks = [headers];
+    let bare = Encoder::new(id, &blocks, &[])?;
+    let encode = |encoder: Encoder<'_>| -> Result<Vec<u8>> {
+        let mut head = vec![0; encoder.encoded_len()];
+        encoder.encode_into(&mut head)?;
+        Ok(head)
+    };
+    let Some((standard, stamp)) = stamped else { return encode(bare) };
+    let (transport_seq, writer_seq) = (Decimal::from(stamp.transport_seq), Decimal::from(stamp.writer_seq));
+    let (time_mono, time_wall) = (stamp.time_mono.to_text(), stamp.time_wall.to_text());
+    let standard = [
+        (keys::TRANSPORT_SEQ, transport_seq.as_str()),
+        (keys::TIME_MONO, time_mono.as_str()),
+        (keys::WRITER_SEQ, writer_seq.as_str()),
+        (keys::WRITER_ID, standard.writer_id.as_str()),
+        (keys::TIME_WALL, time_wall.as_str()),
+    ];
+    encode(Encoder::new(id, &[&standard, headers], &[])?)
 }

@@ -1,0 +1,111 @@
+//! A frame that is filled in place, for as long as that takes.
+
+use core::mem::ManuallyDrop;
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::{Locked, Slot, does_not_fit};
+use crate::error::Error;
+use crate::layout::{FRAME_HEADER, frame};
+use crate::lock::Lock;
+use crate::mem::Mem;
+use crate::state::State;
+
+/// A frame that is being filled, together with the lock: it needs no second value to stay alive.
+///
+/// Readers see nothing of it before [`Loan::commit`]. Dropping it, or dying with it, leaves no trace but the evictions that
+/// made room for it.
+///
+/// ```
+/// use a0_core::{SliceMem, Transport, Unshared};
+///
+/// let mut bytes = [0; 1024];
+/// let topic = Transport::open(SliceMem::new(&mut bytes)?, Unshared)?;
+/// let mut loan = topic.lock(None)?.loan(100)?;
+/// loan.write(0, b"less than ");
+/// loan.write(10, b"thought");
+/// loan.truncate(17);
+/// assert_eq!(loan.commit(), 1);
+/// # Ok::<(), a0_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Loan<'t, M: Mem, L: Lock<M>> {
+    locked: Locked<'t, M, L>,
+    seq: u64,
+    data: u64,
+    size: u64,
+    /// End of the used part of the arena without this frame.
+    used: u64,
+}
+
+impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
+    /// Allocates a frame with `size` data bytes as [`Locked::alloc`] does, and keeps the lock with it.
+    ///
+    /// # Errors
+    /// As [`Locked::alloc`]; the lock is released then.
+    #[inline(always)]
+    pub fn loan(mut self, size: u64) -> Result<Loan<'t, M, L>, Error> {
+        let Slot { seq, data, size, used, .. } = self.alloc(size)?;
+        Ok(Loan { locked: self, seq, data, size, used })
+    }
+}
+
+impl<'t, M: Mem, L: Lock<M>> Loan<'t, M, L> {
+    /// Sequence number that the frame has once it is committed.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Bytes of data.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Offset of the data in the memory.
+    pub fn data(&self) -> u64 {
+        self.data
+    }
+
+    /// The memory, for access to the data in place.
+    pub fn mem(&self) -> &'t M {
+        self.locked.mem()
+    }
+
+    /// The state that [`Loan::commit`] makes the committed one.
+    pub fn state(&self) -> State {
+        self.locked.state()
+    }
+
+    /// Fills part of the data, from byte `at`. Bytes never written hold whatever was in the arena.
+    ///
+    /// # Panics
+    /// If the bytes do not fit.
+    #[inline(always)]
+    pub fn write(&mut self, at: u64, bytes: &[u8]) {
+        let fits = self.size.checked_sub(bytes.len() as u64).is_some_and(|last| at <= last);
+        if !fits {
+            does_not_fit(bytes.len(), at, self.size);
+        }
+        self.locked.mem().write(self.data + at, bytes);
+    }
+
+    /// Keeps only the first `size` bytes of data; does nothing if there are no more anyway.
+    pub fn truncate(&mut self, size: u64) {
+        if size >= self.size {
+            return;
+        }
+        self.size = size;
+        self.locked.mem().store_u64(frame::data_size(self.data - FRAME_HEADER), size, Relaxed);
+        let limit = self.locked.topic.limit();
+        self.locked.working.high_water_mark = self.used.max(self.data + size).min(limit);
+    }
+
+    /// Makes the frame visible to readers, and releases the lock; gives the sequence number.
+    #[inline(always)]
+    pub fn commit(self) -> u64 {
+        // Released here and not by its destructor, which is shared with all that fails, and so would not be inlined.
+        let mut locked = ManuallyDrop::new(self.locked);
+        locked.commit();
+        locked.release();
+        self.seq
+    }
+}

@@ -1,0 +1,166 @@
+//! Payloads that are put together where readers will find them.
+
+use std::io;
+use std::ops::{Deref, DerefMut};
+
+use a0_core::Id;
+use a0_linux::in_place;
+
+use crate::writer::Published;
+use crate::writer::locked::Begun;
+
+/// Room for a payload in the topic itself: what is written here is not copied again.
+///
+/// It dereferences to the payload's bytes, which at first hold whatever was there before. [`Loan::commit`] publishes them.
+/// Nobody sees anything of a loan before that, and nobody ever does if it is dropped instead, or the program dies: all that
+/// stays is that the oldest messages have left to make room. A message is the same to its readers whether it was
+/// published or loaned; its times are those at which the loan began.
+///
+/// The topic is locked while the loan lives. Readers go on, but whoever else wants to publish there waits, and gives up
+/// after its `lock_timeout` (10 s). The same thread cannot: it gets the error
+/// [`LockError::Recursive`](a0_core::LockError::Recursive) at once. It can publish on up to seven other topics, and hold
+/// loans of them. Two threads that each hold a loan and want the other's topic get that error, too, one of them. A loan
+/// cannot be sent to another thread, since the lock belongs to the one that took it.
+///
+/// The bytes are handed out as `&mut [u8]` in the belief that every program with the right to write to the topic keeps to
+/// the protocol, and so leaves them alone. Where that cannot be believed, use [`Loan::write_at`] and [`io::Write`], which
+/// need no such belief.
+///
+/// ```
+/// use std::io::Write;
+/// # let root = tempfile::tempdir_in("/dev/shm").unwrap();
+/// # unsafe { std::env::set_var("A0_ROOT", root.path()) };
+/// let camera = a0_std::Publisher::new("camera")?;
+///
+/// let mut image = camera.loan_with(&[("format", "grey8")], 640 * 480)?;
+/// image.fill(0);
+/// image[640 * 240..][..640].fill(255);
+/// image.commit();
+///
+/// // As much as needed at most; then it is cut to what was written.
+/// let mut text = camera.loan(100)?;
+/// write!(text, "{} °C", 25)?;
+/// text.truncate(text.written());
+/// let published = text.commit();
+/// assert_eq!(published.seq, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a loan that is dropped publishes nothing"]
+pub struct Loan<'w> {
+    id: Id,
+    begun: Begun<'w>,
+    written: usize,
+}
+
+impl<'w> Loan<'w> {
+    pub(crate) fn new(id: Id, begun: Begun<'w>) -> Loan<'w> {
+        Loan { id, begun, written: 0 }
+    }
+
+    /// The packet's id.
+    pub fn id(&self) -> &Id {
+        &self.id
+    }
+
+    /// Sequence number in the topic that the message has once it is committed.
+    pub fn seq(&self) -> u64 {
+        self.begun.frame.seq()
+    }
+
+    /// Bytes of payload, as asked for or as cut.
+    pub fn len(&self) -> usize {
+        // It is inside the topic, so it fits.
+        (self.begun.frame.size() - self.begun.head) as usize
+    }
+
+    /// Whether there is no payload.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The payload as it is so far.
+    pub fn as_slice(&self) -> &[u8] {
+        in_place::loaned(&self.begun.frame, self.begun.head..self.begun.frame.size())
+    }
+
+    /// The payload, to be filled in place.
+    pub fn as_mut_slice(&mut self) -> &mut [u8] {
+        let range = self.begun.head..self.begun.frame.size();
+        in_place::loaned_mut(&mut self.begun.frame, range)
+    }
+
+    /// Copies bytes into the payload, from byte `at` on. Makes no reference to shared memory.
+    ///
+    /// # Panics
+    /// If they do not fit.
+    pub fn write_at(&mut self, at: usize, bytes: &[u8]) {
+        let fits = self.len().checked_sub(bytes.len()).is_some_and(|last| at <= last);
+        assert!(fits, "{} bytes at {at} do not fit into a loan of {}", bytes.len(), self.len());
+        self.begun.frame.write(self.begun.head + at as u64, bytes);
+    }
+
+    /// Fills the payload from its start with what the iterator gives; gives how many bytes that was, at most
+    /// [`Loan::len`].
+    ///
+    /// ```
+    /// # let root = tempfile::tempdir_in("/dev/shm").unwrap();
+    /// # unsafe { std::env::set_var("A0_ROOT", root.path()) };
+    /// let sensor = a0_std::Publisher::new("sensor")?;
+    /// let samples = [25.0_f32, 25.5];
+    /// let mut loan = sensor.loan(4 * samples.len())?;
+    /// assert_eq!(loan.fill_from(samples.iter().flat_map(|sample| sample.to_le_bytes())), 8);
+    /// loan.commit();
+    /// # Ok::<(), a0_std::Error>(())
+    /// ```
+    pub fn fill_from(&mut self, bytes: impl IntoIterator<Item = u8>) -> usize {
+        self.as_mut_slice().iter_mut().zip(bytes).map(|(to, byte)| *to = byte).count()
+    }
+
+    /// Bytes written through [`io::Write`], which starts at the payload's start and ends at its end.
+    pub fn written(&self) -> usize {
+        self.written
+    }
+
+    /// Keeps only the first `len` bytes of the payload; does nothing if there are no more anyway.
+    ///
+    /// For payloads whose size is known only in the end. The room that is given back is not lost, but what was evicted
+    /// for it is.
+    pub fn truncate(&mut self, len: usize) {
+        self.begun.frame.truncate(self.begun.head.saturating_add(len as u64));
+        self.written = self.written.min(len);
+    }
+
+    /// Publishes the message and releases the topic. Cannot fail.
+    pub fn commit(self) -> Published {
+        Published { id: self.id, seq: self.begun.commit() }
+    }
+}
+
+impl Deref for Loan<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
+impl DerefMut for Loan<'_> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        self.as_mut_slice()
+    }
+}
+
+/// Writes to the payload, front to back; at its end, nothing more is taken.
+impl io::Write for Loan<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = &bytes[..bytes.len().min(self.len() - self.written)];
+        self.write_at(self.written, taken);
+        self.written += taken.len();
+        Ok(taken.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
