@@ -10,10 +10,12 @@ use crate::state::{State, offset_is_sound};
 pub(crate) struct Plan {
     /// Offset of the new frame.
     pub(crate) slot: u64,
+    /// Offset behind its data.
+    end: u64,
+    /// Its sequence number.
+    pub(crate) seq: u64,
     /// The state without the frames that are in the way.
     pub(crate) evicted: State,
-    /// The state with the new frame.
-    pub(crate) allocated: State,
 }
 
 impl Plan {
@@ -28,51 +30,59 @@ impl Plan {
     ) -> Result<Plan, Error> {
         let too_large = Error::FrameTooLarge { size, max: arena.saturating_sub(WORKSPACE + FRAME_HEADER) };
         let need = size.checked_add(FRAME_HEADER).ok_or(too_large)?;
-        let tail = if state.is_empty() { None } else { Some(frame(state.seq_high, state.off_tail)?) };
+        let seq = state.seq_high.checked_add(1).ok_or(Error::SequenceExhausted)?;
+        if state.is_empty() {
+            let end = WORKSPACE.checked_add(need).filter(|end| *end <= arena).ok_or(too_large)?;
+            // What a state without frames says about them is not believed: it would outlive them.
+            let evicted = State { seq_low: state.seq_low, seq_high: state.seq_high, ..State::FRESH };
+            return Ok(Plan { slot: WORKSPACE, end, seq, evicted });
+        }
+        let tail = frame(state.seq_high, state.off_tail)?;
 
         // The end of a frame behind the tail must stay below the arena's end; a frame at the start may reach it.
         // The difference is 0.3's and part of the format: both sides must place every frame alike.
-        let behind_tail = tail.and_then(|tail| align16(tail.end()));
-        let slot = match behind_tail {
+        let slot = match align16(tail.end()) {
             Some(off) if off.checked_add(need).is_some_and(|end| end < arena) => off,
             _ => WORKSPACE,
         };
         let end = slot.checked_add(need).filter(|end| *end <= arena).ok_or(too_large)?;
 
-        // What a state without frames says about them is not believed: it would outlive them.
-        let mut evicted = if tail.is_none() {
-            State { seq_low: state.seq_low, seq_high: state.seq_high, ..State::FRESH }
-        } else {
-            *state
-        };
-        if let Some(tail) = tail {
-            while !evicted.is_empty() {
-                // The ring has wrapped twice: the frames between the head and the end of the arena come before the
-                // ones that the slot overlaps, so they must leave first.
-                let wrapped_twice = tail.off < evicted.off_head && slot == WORKSPACE;
-                // A head that starts behind the slot stays, whatever its header says.
-                if end <= evicted.off_head && !wrapped_twice && offset_is_sound(evicted.off_head, arena) {
-                    break;
-                }
-                let head = frame(evicted.seq_low, evicted.off_head)?;
-                let overlaps = slot < head.end() && head.off < end;
-                if !overlaps && !wrapped_twice {
-                    break;
-                }
-                evicted = evicted.without_head(&head, &tail)?;
+        // At most the arena, whatever a damaged page said before.
+        let mut evicted = State { high_water_mark: state.high_water_mark.min(arena), ..*state };
+        loop {
+            // The ring has wrapped twice: the frames between the head and the end of the arena come before the
+            // ones that the slot overlaps, so they must leave first.
+            let wrapped_twice = tail.off < evicted.off_head && slot == WORKSPACE;
+            // A head that starts behind the slot stays, whatever its header says.
+            if end <= evicted.off_head && !wrapped_twice && offset_is_sound(evicted.off_head, arena) {
+                break;
+            }
+            let head = frame(evicted.seq_low, evicted.off_head)?;
+            let overlaps = slot < head.end() && head.off < end;
+            if !overlaps && !wrapped_twice {
+                break;
+            }
+            if evicted.seq_low == evicted.seq_high {
+                evicted = State { seq_low: seq, seq_high: state.seq_high, ..State::FRESH };
+                break;
+            }
+            // Cannot overflow: below `seq_high`.
+            evicted.seq_low += 1;
+            evicted.off_head = head.next_off;
+            if evicted.high_water_mark == head.end() {
+                evicted.high_water_mark = tail.end();
             }
         }
+        Ok(Plan { slot, end, seq, evicted })
+    }
 
-        let mut allocated = evicted;
-        allocated.seq_high = allocated.seq_high.checked_add(1).ok_or(Error::SequenceExhausted)?;
-        if evicted.is_empty() {
-            allocated.seq_low = allocated.seq_high;
-            allocated.off_head = slot;
-        }
-        allocated.off_tail = slot;
-        // At most the arena, whatever a damaged page said before.
-        allocated.high_water_mark = allocated.high_water_mark.max(end).min(arena);
-        Ok(Plan { slot, evicted, allocated })
+    /// The state with the new frame.
+    #[inline(always)]
+    pub(crate) fn allocated(&self) -> State {
+        let Plan { slot, end, seq, evicted } = *self;
+        let (seq_low, off_head) = if evicted.is_empty() { (seq, slot) } else { (evicted.seq_low, evicted.off_head) };
+        let high_water_mark = evicted.high_water_mark.max(end);
+        State { seq_low, seq_high: seq, off_head, off_tail: slot, high_water_mark }
     }
 
     /// Whether frames have to leave: each one that leaves advances `seq_low`.
@@ -83,16 +93,6 @@ impl Plan {
 }
 
 impl State {
-    #[inline(always)]
-    fn without_head(self, head: &FrameHeader, tail: &FrameHeader) -> Result<State, Error> {
-        let seq_low = self.seq_low.checked_add(1).ok_or(Error::SequenceExhausted)?;
-        if self.seq_low == self.seq_high {
-            return Ok(State { seq_low, seq_high: self.seq_high, ..State::FRESH });
-        }
-        let high_water_mark = if self.high_water_mark == head.end() { tail.end() } else { self.high_water_mark };
-        Ok(State { seq_low, off_head: head.next_off, high_water_mark, ..self })
-    }
-
     /// The longest run of sound frames that ends at the newest one: what can be saved of a damaged list.
     ///
     /// Older cores overwrite live frames in rare size patterns, so a broken list is not proof of malice.

@@ -72,23 +72,17 @@ impl State {
         Ok(())
     }
 
+    /// What the page with this index says.
     #[inline(always)]
-    fn load_page<M: Mem + ?Sized>(mem: &M, index: u8) -> State {
+    pub(crate) fn load_page<M: Mem + ?Sized>(mem: &M, index: u8) -> State {
         let [seq_low, seq_high, off_head, off_tail, high_water_mark] = mem.load_words(page::seq_low(index));
         State { seq_low, seq_high, off_head, off_tail, high_water_mark }
     }
 
     #[inline(always)]
-    fn store_page<M: Mem + ?Sized>(&self, mem: &M, index: u8) {
+    pub(crate) fn store_page<M: Mem + ?Sized>(&self, mem: &M, index: u8) {
         let State { seq_low, seq_high, off_head, off_tail, high_water_mark } = *self;
         mem.store_words(page::seq_low(index), [seq_low, seq_high, off_head, off_tail, high_water_mark]);
-    }
-
-    /// The committed state, for the lock's holder.
-    #[inline]
-    pub(crate) fn load_locked<M: Mem + ?Sized>(mem: &M) -> State {
-        // Relaxed: taking the lock has ordered us behind the last writer.
-        State::load_page(mem, mem.load_u8(header::COMMITTED_PAGE, Relaxed))
     }
 
     /// One try at the committed state without the lock; `None` if a writer was in the way.
@@ -133,13 +127,12 @@ impl State {
         mem.load_u64(page::seq_low(index), Relaxed)
     }
 
-    /// Makes this the committed state: write the other page, flip the index, count the event.
+    /// Makes this the committed state: write the page that is not the committed one, flip the index, count the event.
     #[inline(always)]
-    pub(crate) fn commit<M: Mem + ?Sized>(&self, mem: &M) {
-        let working = u8::from(mem.load_u8(header::COMMITTED_PAGE, Relaxed) == 0);
-        self.store_page(mem, working);
+    pub(crate) fn commit<M: Mem + ?Sized>(&self, mem: &M, spare: u8) {
+        self.store_page(mem, spare);
         // Release: whoever sees the flip sees the page, and every frame byte stored before.
-        mem.store_u8(header::COMMITTED_PAGE, working, Release);
+        mem.store_u8(header::COMMITTED_PAGE, spare, Release);
         let events = mem.load_u32(header::EVENTS, Relaxed);
         // Release: a sleeper that reads the new count also finds the new state. A plain store is enough under the
         // lock: 0.3 reads the counter under the lock too, and our own requeue sleepers announce themselves in SLEEPERS.

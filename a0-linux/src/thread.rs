@@ -53,11 +53,11 @@ struct Thread {
     id: Cell<u32>,
     /// This thread's own head, used unless another copy of the 0.3 C library has registered an equal one before.
     own: Head,
-    /// The head in use.
+    /// The head in use. Its `pending` is the entry announced last; null if the thread holds no lock.
     head: Cell<*const Head>,
-    /// The entries held, oldest first, as the kernel is told of them.
-    held: [Cell<*mut c_void>; MOST_LOCKS],
-    depth: Cell<usize>,
+    /// The entries held besides that one, oldest first, as the kernel is told of them.
+    outer: [Cell<*mut c_void>; MOST_LOCKS - 1],
+    outer_count: Cell<usize>,
 }
 
 thread_local! {
@@ -67,8 +67,8 @@ thread_local! {
             id: Cell::new(0),
             own: Head { first: Cell::new(null_mut()), word_offset: Cell::new(0), pending: Cell::new(null_mut()) },
             head: Cell::new(core::ptr::null()),
-            held: [const { Cell::new(null_mut()) }; MOST_LOCKS],
-            depth: Cell::new(0),
+            outer: [const { Cell::new(null_mut()) }; MOST_LOCKS - 1],
+            outer_count: Cell::new(0),
         }
     };
 }
@@ -114,13 +114,13 @@ impl Entry {
 
     /// Whether this thread holds other locks, possibly the same one through another mapping.
     pub(crate) fn is_nested(&self) -> bool {
-        THREAD.with(|thread| thread.depth.get() > 1)
+        THREAD.with(|thread| thread.outer_count.get() > 0)
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        THREAD.with(|thread| thread.leave_last());
+        THREAD.with(|thread| thread.leave(thread.head().pending.get()));
     }
 }
 
@@ -130,7 +130,10 @@ pub(crate) fn enter<O>(mem: &RawMem<O>, at: u64, word: Word) -> Result<Entry, Lo
     let entry = entry_of(mem, at, word);
     THREAD.with(|thread| {
         let tid = thread.id();
-        thread.enter(entry)?;
+        if !thread.head().pending.get().is_null() {
+            thread.set_aside()?;
+        }
+        thread.announce(entry);
         Ok(Entry { tid })
     })
 }
@@ -181,7 +184,6 @@ impl Thread {
             None => {
                 self.own.first.set((&raw const self.own).cast_mut().cast());
                 self.own.word_offset.set(WORD_IN_ENTRY);
-                self.own.pending.set(null_mut());
                 // SAFETY: registers a head that lives in this thread's static storage, has no destructor, and so
                 // exists until the kernel has taken its last look.
                 unsafe { libc::syscall(libc::SYS_set_robust_list, &raw const self.own, size_of::<Head>()) };
@@ -189,21 +191,11 @@ impl Thread {
             }
         };
         self.head.set(head);
+        // In a forked child it may name a lock of the parent.
+        self.head().pending.set(null_mut());
         let id = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
         self.id.set(id);
         id
-    }
-
-    #[inline(always)]
-    fn enter(&self, entry: *mut c_void) -> Result<(), LockError> {
-        let depth = self.depth.get();
-        if depth > 0 {
-            self.link_held(depth)?;
-        }
-        self.held[depth].set(entry);
-        self.depth.set(depth + 1);
-        self.announce(entry);
-        Ok(())
     }
 
     #[inline(always)]
@@ -215,18 +207,28 @@ impl Thread {
         compiler_fence(Ordering::SeqCst);
     }
 
-    /// Makes the list lead to the first `count` entries held.
+    /// Moves the lock announced last to the list, to make room for another.
     #[cold]
-    fn link_held(&self, count: usize) -> Result<(), LockError> {
+    #[inline(never)]
+    fn set_aside(&self) -> Result<(), LockError> {
+        let count = self.outer_count.get();
         let own = self.head.get() == &raw const self.own;
         // In a list shared with the C library ours must not be linked: it follows and writes its neighbours' links.
         let limit = if own { MOST_LOCKS } else { 1 };
-        if count >= limit {
+        if count + 1 >= limit {
             return Err(LockError::TooMany { limit: limit as u32 });
         }
+        self.outer[count].set(self.head().pending.get());
+        self.outer_count.set(count + 1);
+        self.link_outer();
+        Ok(())
+    }
+
+    /// Makes the list lead to the outer entries.
+    fn link_outer(&self) {
         let mut next: *mut c_void = (&raw const self.own).cast_mut().cast();
-        for held in &self.held[..count] {
-            let entry = held.get();
+        for outer in &self.outer[..self.outer_count.get()] {
+            let entry = outer.get();
             // SAFETY: a lock that is held keeps its memory mapped, and the first word of the entry is the link; 8-byte
             // aligned, as the memory starts on a multiple of 8. Only the kernel ever reads it.
             unsafe { unmarked(entry).cast::<*mut c_void>().write_volatile(next) };
@@ -235,44 +237,33 @@ impl Thread {
         compiler_fence(Ordering::SeqCst);
         self.own.first.set(next);
         compiler_fence(Ordering::SeqCst);
-        Ok(())
     }
 
     #[inline(always)]
     fn leave(&self, entry: *mut c_void) {
-        let depth = self.depth.get();
-        if depth == 1 && self.held[0].get() == entry {
-            self.depth.set(0);
+        if self.outer_count.get() == 0 && self.head().pending.get() == entry {
             self.announce(null_mut());
         } else {
             self.leave_nested(entry);
         }
     }
 
-    fn leave_last(&self) {
-        if let Some(last) = self.depth.get().checked_sub(1) {
-            self.leave(self.held[last].get());
-        }
-    }
-
     #[cold]
+    #[inline(never)]
     fn leave_nested(&self, entry: *mut c_void) {
-        let depth = self.depth.get();
-        // The last one: an attempt to lock recursively has announced the same entry a second time.
-        let Some(at) = self.held[..depth].iter().rposition(|held| held.get() == entry) else { return };
-        for i in at..depth - 1 {
-            self.held[i].set(self.held[i + 1].get());
-        }
-        self.depth.set(depth - 1);
-        // First the newest that is left becomes pending, then it leaves the list: it is covered throughout.
-        match depth.checked_sub(2) {
-            Some(newest) => {
-                self.announce(self.held[newest].get());
-                // Cannot fail: fewer are linked than were before.
-                let _ = self.link_held(newest);
+        let Some(last) = self.outer_count.get().checked_sub(1) else { return };
+        // The newest one first: an attempt to lock recursively has announced the same entry a second time.
+        if self.head().pending.get() == entry {
+            // The newest that is left becomes pending before it leaves the list: it is covered throughout.
+            self.announce(self.outer[last].get());
+        } else {
+            let Some(at) = self.outer[..=last].iter().rposition(|outer| outer.get() == entry) else { return };
+            for i in at..last {
+                self.outer[i].set(self.outer[i + 1].get());
             }
-            None => self.announce(null_mut()),
         }
+        self.outer_count.set(last);
+        self.link_outer();
     }
 }
 
@@ -293,7 +284,7 @@ extern "C" fn forget_registration() {
     // The thread's storage may be gone if a destructor forks; then nothing will use it either.
     let _ = THREAD.try_with(|thread| {
         thread.id.set(0);
-        thread.depth.set(0);
+        thread.outer_count.set(0);
     });
     FORKS.fetch_add(1, Ordering::Relaxed);
 }

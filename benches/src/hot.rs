@@ -74,7 +74,7 @@ pub fn publish_raw(arena: u64, size: usize) -> Result<impl FnMut()> {
     let scratch = Scratch::full(arena, size)?;
     let payload = vec![7; size];
     Ok(move || {
-        scratch.topic.lock(None).and_then(|mut locked| locked.push(&payload)).expect("publishing works");
+        scratch.topic.lock(None).and_then(|locked| locked.publish(&payload)).expect("publishing works");
     })
 }
 

@@ -1,9 +1,9 @@
 //! A frame that is filled in place, for as long as that takes.
 
-use core::mem::ManuallyDrop;
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::{Locked, Slot, does_not_fit};
+use super::draft::does_not_fit;
+use super::{Draft, Held, Locked};
 use crate::error::Error;
 use crate::layout::{FRAME_HEADER, frame};
 use crate::lock::Lock;
@@ -29,7 +29,8 @@ use crate::state::State;
 /// ```
 #[derive(Debug)]
 pub struct Loan<'t, M: Mem, L: Lock<M>> {
-    locked: Locked<'t, M, L>,
+    held: Held<'t, M, L>,
+    draft: Draft,
     seq: u64,
     data: u64,
     size: u64,
@@ -43,9 +44,11 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
     /// # Errors
     /// As [`Locked::alloc`]; the lock is released then.
     #[inline(always)]
-    pub fn loan(mut self, size: u64) -> Result<Loan<'t, M, L>, Error> {
-        let Slot { seq, data, size, used, .. } = self.alloc(size)?;
-        Ok(Loan { locked: self, seq, data, size, used })
+    pub fn loan(self, size: u64) -> Result<Loan<'t, M, L>, Error> {
+        let Locked { mut held, mut draft } = self;
+        let slot = draft.alloc(&mut held, size)?;
+        let (seq, data, used) = (slot.seq(), slot.data, slot.used);
+        Ok(Loan { held, draft, seq, data, size, used })
     }
 }
 
@@ -66,13 +69,14 @@ impl<'t, M: Mem, L: Lock<M>> Loan<'t, M, L> {
     }
 
     /// The memory, for access to the data in place.
+    #[inline(always)]
     pub fn mem(&self) -> &'t M {
-        self.locked.mem()
+        self.held.topic().mem()
     }
 
     /// The state that [`Loan::commit`] makes the committed one.
     pub fn state(&self) -> State {
-        self.locked.state()
+        self.draft.state
     }
 
     /// Fills part of the data, from byte `at`. Bytes never written hold whatever was in the arena.
@@ -85,7 +89,7 @@ impl<'t, M: Mem, L: Lock<M>> Loan<'t, M, L> {
         if !fits {
             does_not_fit(bytes.len(), at, self.size);
         }
-        self.locked.mem().write(self.data + at, bytes);
+        self.mem().write(self.data + at, bytes);
     }
 
     /// Keeps only the first `size` bytes of data; does nothing if there are no more anyway.
@@ -94,18 +98,16 @@ impl<'t, M: Mem, L: Lock<M>> Loan<'t, M, L> {
             return;
         }
         self.size = size;
-        self.locked.mem().store_u64(frame::data_size(self.data - FRAME_HEADER), size, Relaxed);
-        let limit = self.locked.topic.limit();
-        self.locked.working.high_water_mark = self.used.max(self.data + size).min(limit);
+        self.mem().store_u64(frame::data_size(self.data - FRAME_HEADER), size, Relaxed);
+        let limit = self.held.topic().limit();
+        self.draft.state.high_water_mark = self.used.max(self.data + size).min(limit);
     }
 
     /// Makes the frame visible to readers, and releases the lock; gives the sequence number.
     #[inline(always)]
     pub fn commit(self) -> u64 {
-        // Released here and not by its destructor, which is shared with all that fails, and so would not be inlined.
-        let mut locked = ManuallyDrop::new(self.locked);
-        locked.commit();
-        locked.release();
-        self.seq
+        let Loan { held, draft, seq, .. } = self;
+        draft.commit_and_release(held);
+        seq
     }
 }

@@ -1,0 +1,80 @@
+//! The lock as it is held, and what its release entails.
+
+use core::marker::PhantomData;
+use core::mem::forget;
+use core::sync::atomic::Ordering::{Relaxed, Release};
+
+use crate::layout::header;
+use crate::lock::{Acquired, Lock};
+use crate::mem::Mem;
+use crate::state::State;
+use crate::transport::Transport;
+
+/// A lock that is held. Apart from the [`super::Draft`], which can stay in registers because only this has an address
+/// where things go wrong.
+#[derive(Debug)]
+pub(super) struct Held<'t, M: Mem, L: Lock<M>> {
+    topic: &'t Transport<M, L>,
+    /// Whether the working page and the sleepers need attention.
+    touched: bool,
+    /// Not to be released by another thread.
+    own: PhantomData<*const ()>,
+}
+
+impl<'t, M: Mem, L: Lock<M>> Held<'t, M, L> {
+    #[inline(always)]
+    pub(super) fn new(topic: &'t Transport<M, L>, how: Acquired) -> Self {
+        // After a death, the working page may hold what was never committed, and sleepers may have missed a wake-up.
+        Held { topic, touched: how == Acquired::OwnerDied, own: PhantomData }
+    }
+
+    #[inline(always)]
+    pub(super) fn topic(&self) -> &'t Transport<M, L> {
+        self.topic
+    }
+
+    /// Says that something is committed.
+    #[inline(always)]
+    pub(super) fn touch(&mut self) {
+        self.touched = true;
+    }
+
+    /// Releases the lock behind a commit of `state` that left the other page, `spare`, as it was.
+    #[inline(always)]
+    pub(super) fn release(self, state: &State, spare: u8) {
+        // By hand and not by the destructor, which all that fails shares, and which would be a call.
+        let topic = self.topic;
+        forget(self);
+        state.store_page(topic.mem(), spare);
+        release_touched(topic);
+    }
+}
+
+impl<M: Mem, L: Lock<M>> Drop for Held<'_, M, L> {
+    fn drop(&mut self) {
+        if self.touched {
+            State::refresh_working_page(self.topic.mem());
+            release_touched(self.topic);
+        } else {
+            self.topic.lock_backend().unlock(self.topic.mem());
+        }
+    }
+}
+
+/// Releases the lock and wakes those who sleep.
+#[inline(always)]
+fn release_touched<M: Mem, L: Lock<M>>(topic: &Transport<M, L>) {
+    mark_foreign_users(topic.mem());
+    topic.lock_backend().unlock(topic.mem());
+    topic.wake_sleepers();
+}
+
+/// Notices 0.3 programs, which leave a link in the lock's words.
+#[inline(always)]
+fn mark_foreign_users<M: Mem>(mem: &M) {
+    if mem.load_u64(header::MUTEX_PREV, Relaxed) != 0 {
+        // The mark before the link: a reader that looks in between must find at least one of them.
+        mem.store_u32(header::FOREIGN, 1, Release);
+        mem.store_u64(header::MUTEX_PREV, 0, Release);
+    }
+}
