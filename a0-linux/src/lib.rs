@@ -32,7 +32,7 @@ mod pi;
 mod random;
 mod thread;
 
-pub use clock::SystemClock;
+pub use clock::{SystemClock, WallFromMono};
 pub use deadman::hold::DeadmanHold;
 pub use deadman::{DeadmanFile, DeadmanLayout, DeadmanSight, Until};
 pub use file::create::is_temporary;

@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use a0_core::packet::{Decimal, LastTexts, Stamp};
-use a0_core::{Clock, Cursor, Encoder, Id, State, TimeWall};
-use a0_linux::SystemClock;
+use a0_core::{Clock, Cursor, Encoder, Id, State};
+use a0_linux::{SystemClock, WallFromMono};
 
 use crate::error::Result;
 use crate::file::{SharedLoan, SharedLocked};
@@ -22,11 +22,13 @@ const STAGE: usize = 512;
 const LOOK_EVERY: u64 = 1024;
 
 thread_local! {
-    static STAGED: RefCell<Stage> = const { RefCell::new(Stage { last: LastTexts::NONE, head: [0; STAGE] }) };
+    static STAGED: RefCell<Stage> =
+        const { RefCell::new(Stage { clock: WallFromMono::NEW, last: LastTexts::NONE, head: [0; STAGE] }) };
 }
 
 /// Where headers are put together, so that they reach the topic in one copy. Kept, because clearing it takes time.
 struct Stage {
+    clock: WallFromMono,
     last: LastTexts,
     head: [u8; STAGE],
 }
@@ -35,8 +37,6 @@ struct Stage {
 #[derive(Debug)]
 pub(crate) struct LockedWriter<'w> {
     writer: &'w Writer,
-    /// When a writer with standard headers asked for the lock.
-    standard: Option<(&'w Standard, TimeWall)>,
     locked: SharedLocked<'w>,
 }
 
@@ -60,8 +60,7 @@ impl Writer {
     /// Takes the lock; waits for it no longer than that.
     #[inline(always)]
     pub(crate) fn lock_within(&self, patience: Duration) -> Result<LockedWriter<'_>> {
-        let standard = self.standard.as_ref().map(|standard| (standard, SystemClock.wall()));
-        Ok(LockedWriter { writer: self, standard, locked: self.file.lock_within(patience)? })
+        Ok(LockedWriter { writer: self, locked: self.file.lock_within(patience)? })
     }
 }
 
@@ -98,11 +97,11 @@ impl<'w> LockedWriter<'w> {
         len: usize,
         then: impl FnOnce(Begun<'w>) -> R,
     ) -> Result<R> {
-        let LockedWriter { writer, standard, locked } = self;
+        let LockedWriter { writer, locked } = self;
         let file = &writer.file;
         let transport_seq = locked.state().seq_high;
-        STAGED.with_borrow_mut(|Stage { last, head }| {
-            let (encoded, stamped) = match standard {
+        STAGED.with_borrow_mut(|Stage { clock, last, head }| {
+            let (encoded, stamped) = match &writer.standard {
                 None => {
                     // Without a clock at hand, now and then.
                     if transport_seq.is_multiple_of(LOOK_EVERY) {
@@ -110,9 +109,10 @@ impl<'w> LockedWriter<'w> {
                     }
                     (Encoder::new(id, &[headers], &[]).and_then(|encoder| encoder.encode_into(head)), None)
                 }
-                Some((standard, time_wall)) => {
+                Some(standard) => {
                     // Under the lock, so that times are in order within a topic, and load and store of the number one step.
                     let (time_mono, writer_seq) = (SystemClock.mono(), standard.next_seq());
+                    let time_wall = clock.at(time_mono);
                     standard.look_now_and_then(file, time_mono)?;
                     let stamp = Stamp { transport_seq, time_mono, writer_seq, time_wall };
                     (standard.headers.encode_head(id, &stamp, headers, last, head), Some((standard, stamp)))
