@@ -51,6 +51,21 @@ pub enum Error {
         /// The reason.
         source: a0_core::Error,
     },
+    /// A message was overwritten while it was looked at in place, and what was learnt of it does not count. The reader has
+    /// passed it: the next read goes on with what is left, and does not count this one as missed.
+    #[error(
+        "{}: message {seq} was overwritten while it was looked at in place ({missed} missed before it): \
+        look faster, copy it, or give the topic more room",
+        path.display()
+    )]
+    Overwritten {
+        /// The topic's file.
+        path: PathBuf,
+        /// Sequence number of the message.
+        seq: u64,
+        /// Messages right before this one that the reader did not get, as [`Message::missed`](crate::Message::missed).
+        missed: u64,
+    },
     /// Somebody has removed the topic's file, or another file with its name took its place, so that nobody who comes from
     /// now on finds this one. Whoever opens the topic again finds the new one, or creates it.
     ///

@@ -19,6 +19,7 @@
 //!
 //! * [`Publisher`], [`Subscriber`] (owns a thread), [`SubscriberSync`], and [`SubscriberZeroCopy`],
 //!   [`SubscriberSyncZeroCopy`] that read in place under the lock.
+//! * [`Loan`], [`View`]: large messages without a copy, on either side. With the feature `zerocopy`, `TypedLoan`.
 //! * [`RpcServer`], [`RpcClient`]: requests and replies; [`PrpcServer`], [`PrpcClient`]: requests with many replies.
 //! * [`Cfg`], [`CfgVar`], [`CfgWatcher`]: configuration, changed by several programs at once.
 //! * [`Logger`], [`LogListener`], [`LogListenerSync`]: log messages with a level. With the feature `tracing` there is
@@ -75,6 +76,7 @@ pub use packet_buf::PacketBuf;
 pub use prpc::client::{Progress, Progresses, PrpcClient};
 pub use prpc::server::{Connection, PrpcServer};
 pub use pubsub::{Publisher, Subscriber, SubscriberSync, SubscriberSyncZeroCopy, SubscriberZeroCopy};
+pub use reader::in_place::View;
 pub use reader::sync::{ReaderSync, ReaderSyncZeroCopy};
 pub use reader::threaded::{Reader, ReaderZeroCopy};
 pub use reader::{Init, Interrupter, Iter, ReaderOptions};
@@ -83,6 +85,8 @@ pub use rpc::server::{Request, RpcServer};
 pub use templates::Templates;
 pub use topic::Protocol;
 pub use writer::loan::Loan;
+#[cfg(feature = "zerocopy")]
+pub use writer::typed::TypedLoan;
 pub use writer::{Published, Writer};
 
 /// The examples of the README are tested, too.

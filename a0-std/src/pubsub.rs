@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::file::File;
 use crate::message::Message;
 use crate::packet::Packet;
+use crate::reader::in_place::View;
 use crate::reader::sync::{ReaderSync, ReaderSyncZeroCopy};
 use crate::reader::threaded::{Reader, ReaderZeroCopy};
 use crate::reader::{Interrupter, ReaderOptions};
@@ -262,6 +263,66 @@ impl SubscriberSync {
     /// after about 100 ms without messages), or as [`SubscriberSync::read`].
     pub fn read_blocking(&mut self, timeout: impl Into<Option<Duration>>) -> Result<Message<'_>> {
         self.reader.read_blocking(timeout)
+    }
+
+    /// Looks at the next message where it lies, without copying it and without the lock; `None` if there is none yet.
+    ///
+    /// For large messages of which little is needed, or of which something is computed. Nothing that `look` learns of the
+    /// payload counts unless this gives `Ok`: a publisher may overwrite the message meanwhile, and then what `look` returns
+    /// is dropped. `look` is called at most once; it may do anything, take its time, and publish, but what it does to
+    /// others than its result should not depend on the payload.
+    ///
+    /// ```
+    /// use a0_std::{Error, Init, Publisher, SubscriberSync};
+    /// # let root = tempfile::tempdir_in("/dev/shm").unwrap();
+    /// # unsafe { std::env::set_var("A0_ROOT", root.path()) };
+    /// let camera = Publisher::new("camera")?;
+    /// camera.publish(vec![7; 640 * 480])?;
+    ///
+    /// let mut subscriber = SubscriberSync::new("camera", Init::Oldest)?;
+    /// let pixel = loop {
+    ///     match subscriber.read_in_place(|view| view.array::<1>(640 * 240 + 320)) {
+    ///         Ok(Some(pixel)) => break pixel,
+    ///         Ok(None) => panic!("one message is there"),
+    ///         // Overtaken: on to the next one.
+    ///         Err(Error::Overwritten { .. }) => {}
+    ///         Err(other) => return Err(other),
+    ///     }
+    /// };
+    /// assert_eq!(pixel, Some([7]));
+    /// # Ok::<(), a0_std::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Overwritten`](crate::Error::Overwritten) if the message was overwritten while `look` looked, or as
+    /// [`SubscriberSync::read`].
+    pub fn read_in_place<R>(&mut self, look: impl FnOnce(View<'_>) -> R) -> Result<Option<R>> {
+        self.reader.read_in_place(look)
+    }
+
+    /// Waits for the next message, at most `timeout` (a `Duration`, or `None` for as long as it takes), and looks at it as
+    /// [`SubscriberSync::read_in_place`] does.
+    ///
+    /// # Errors
+    /// [`Error::Overwritten`](crate::Error::Overwritten), or as [`SubscriberSync::read_blocking`].
+    pub fn read_in_place_blocking<R>(
+        &mut self,
+        timeout: impl Into<Option<Duration>>,
+        look: impl FnOnce(View<'_>) -> R,
+    ) -> Result<R> {
+        self.reader.read_in_place_blocking(timeout, look)
+    }
+
+    /// Looks at the next message where it lies, with the topic locked: the payload is a slice; `None` if there is none yet.
+    ///
+    /// While `look` runs nobody can publish on the topic, and publishing on it from inside fails, so this costs all
+    /// publishers the time that `look` takes. Other readers are not held up. It is for topics whose publishers keep to the
+    /// protocol: whoever can write to the file can change the bytes under the reader's eyes.
+    ///
+    /// # Errors
+    /// As [`SubscriberSync::read`], and those of locking; topics opened read-only cannot be locked.
+    pub fn read_locked<R>(&mut self, look: impl FnOnce(Message<'_>) -> R) -> Result<Option<R>> {
+        self.reader.read_locked(look)
     }
 
     /// A handle for other threads that ends a blocked read.

@@ -1,6 +1,7 @@
 //! What all readers share: where to start, how to go on, how to wait.
 
 pub(crate) mod feed;
+pub(crate) mod in_place;
 pub(crate) mod sync;
 pub(crate) mod threaded;
 pub(crate) mod worker;

@@ -2,6 +2,8 @@
 
 pub(crate) mod loan;
 mod locked;
+#[cfg(feature = "zerocopy")]
+pub(crate) mod typed;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -213,6 +213,15 @@ fn written_like_a_file_and_cut() {
         let (cut, whole) = (content(&cut), content(&whole));
         assert!(whole.ends_with(&cut) && !cut.is_empty(), "{whole:?} {cut:?}");
     }
+    // What is used is what the message takes, not what was asked for.
+    let fresh = [file(1000), file(1000)];
+    let lender = Writer::new(&fresh[0]);
+    let mut loan = lender.loan(500).unwrap();
+    loan.truncate(3);
+    loan.commit();
+    write(&fresh[1], &["abc"]);
+    assert_eq!(fresh[0].state().unwrap(), fresh[1].state().unwrap());
+
     let mut loan = cutter.loan(5).unwrap();
     assert!(loan.write_all(b"too long").is_err());
     assert_eq!(*loan, *b"too l");

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
 use a0_core::layout::{header, page};
-use a0_core::{Cursor, Lock, Mem, Select, State, Transport, Unshared};
+use a0_core::{Buffer, Cursor, Lock, Mem, Select, State, Transport, Unshared};
 use a0_testkit::{Guard, LoomMem, SimLock, StoreLog, Tamper};
 use loom::thread;
 
@@ -90,6 +90,38 @@ fn read_while_evicted(guard: Option<Guard>) -> impl Fn() {
             Err(e) => panic!("{e}"),
         }
         writing.join().unwrap();
+    }
+}
+
+/// A reader looks at the only frame in place while a writer evicts and overwrites it.
+fn look_while_evicted(guard: Option<Guard>) -> impl Fn() {
+    let image = image(ONE_FRAME, &[[1; 8]]);
+    let modelled = [page::seq_low(0), page::seq_low(1)].map(|f| f.offset());
+    move || {
+        let mem = LoomMem::new(&image, |at| modelled.contains(&at) || at >= FRAME);
+        let lock = SimLock::new();
+        let (writer, reader) = (open(&mem, &lock, guard), open(&mem, &lock, guard));
+        let mut cursor = Cursor::oldest(&reader).unwrap();
+        // Nothing of the data is copied, only found.
+        let got = reader.read(&mut cursor, Select::Next, &mut Nowhere).unwrap().unwrap();
+        let writing = thread::spawn(move || assert_eq!(push(&writer, [2; 8]), 2));
+        let mut data = [0; 8];
+        reader.mem().read(got.offset, &mut data);
+        if reader.is_intact(&got) {
+            assert_eq!(data, [1; 8]);
+        }
+        writing.join().unwrap();
+        // With a guard missing, what was read must be what gives it away.
+        assert!(guard.is_some() || !reader.is_intact(&got));
+    }
+}
+
+/// Takes none of a message's data.
+struct Nowhere;
+
+impl Buffer for Nowhere {
+    fn room(&mut self, _: usize) -> Option<&mut [u8]> {
+        Some(&mut [])
     }
 }
 
@@ -341,6 +373,18 @@ fn sleep_while_foreign_publishes(writers: u64) -> impl Fn() {
 #[test]
 fn a_frame_is_whole_or_not_read() {
     holds(2, read_while_evicted(None));
+}
+
+#[test]
+fn what_was_seen_in_place_was_there() {
+    holds(2, look_while_evicted(None));
+}
+
+#[test]
+fn looking_in_place_needs_validation_and_fences() {
+    for guard in [Guard::Validation, Guard::AcquireFences, Guard::ReleaseFences, Guard::EvictionCommit] {
+        fails(2, look_while_evicted(Some(guard)));
+    }
 }
 
 #[test]

@@ -30,13 +30,13 @@ const POLL: Duration = Duration::from_millis(1);
 /// A place in a topic, and the way to go on from there.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    file: File,
+    pub(super) file: File,
     cursor: Cursor,
     iter: Iter,
     first: First,
     started_empty: bool,
     init: Init,
-    buffer: Scratch,
+    pub(super) buffer: Scratch,
     sleep: Duration,
     /// When to look again whether the file is there.
     next_look: Instant,
@@ -56,7 +56,7 @@ enum First {
 
 /// A buffer that only ever grows to the largest message.
 #[derive(Debug, Default)]
-struct Scratch(Vec<u8>);
+pub(super) struct Scratch(pub(super) Vec<u8>);
 
 impl Buffer for Scratch {
     #[inline]
@@ -65,6 +65,19 @@ impl Buffer for Scratch {
             self.0.resize(len, 0);
         }
         self.0.get_mut(..len)
+    }
+}
+
+/// The first bytes of a message.
+struct Start<'b> {
+    buffer: &'b mut Scratch,
+    most: usize,
+}
+
+impl Buffer for Start<'_> {
+    #[inline]
+    fn room(&mut self, len: usize) -> Option<&mut [u8]> {
+        self.buffer.room(len.min(self.most))
     }
 }
 
@@ -141,8 +154,15 @@ impl Feed {
     /// Copies the next message into the buffer.
     #[inline(always)]
     pub(crate) fn poll(&mut self) -> Result<Option<Received>> {
+        self.poll_first(usize::MAX)
+    }
+
+    /// Copies the next message, but at most so many bytes of it, into the buffer.
+    #[inline(always)]
+    pub(super) fn poll_first(&mut self, most: usize) -> Result<Option<Received>> {
         let select = self.select()?;
-        match self.file.transport().read(&mut self.cursor, select, &mut self.buffer) {
+        let mut buffer = Start { buffer: &mut self.buffer, most };
+        match self.file.transport().read(&mut self.cursor, select, &mut buffer) {
             Ok(None) | Err(a0_core::Error::Contended) => Ok(None),
             Ok(received) => {
                 self.first = First::Usual;

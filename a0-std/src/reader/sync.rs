@@ -12,7 +12,7 @@ use crate::reader::{Interrupter, ReaderOptions};
 /// same by topic name.
 #[derive(Debug)]
 pub struct ReaderSync {
-    feed: Feed,
+    pub(super) feed: Feed,
 }
 
 impl ReaderSync {

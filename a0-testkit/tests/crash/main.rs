@@ -118,6 +118,50 @@ fn uncommitted_frames() {
     passes(Case::new(before, dropped, vec![messages(1, b"AB")]));
 }
 
+/// A frame with room for `size` bytes is filled in two parts, cut to `cut`, and committed.
+fn lend(size: u64, cut: u64) -> impl Fn(&Tampered<'_>) {
+    move |topic| {
+        let mut loan = topic.lock(None).and_then(|locked| locked.loan(size)).expect("it fits");
+        loan.write(0, &vec![b'D'; size as usize / 2]);
+        loan.write(size / 2, &vec![b'D'; (size - size / 2) as usize]);
+        loan.truncate(cut);
+        loan.commit();
+    }
+}
+
+#[test]
+fn loans() {
+    let empty = topic(400, |_| ());
+    passes(Case::new(empty, lend(40, 40), vec![vec![], vec![(1, vec![b'D'; 40])]]));
+    for cut in [40, 17, 0] {
+        // Evicts `A`, and is cut or not.
+        let stages = || {
+            let mut last = messages(2, b"BC");
+            last.push((4, vec![b'D'; cut as usize]));
+            vec![messages(1, b"ABC"), messages(2, b"BC"), last]
+        };
+        let before = || topic(400, |topic| push_each(topic, b"ABC"));
+        passes(Case::new(before(), lend(40, cut), stages()));
+        is_caught(Case::new(before(), lend(40, cut), stages()).without(Guard::EvictionCommit));
+        // Evicts all.
+        let stages = vec![messages(1, b"ABC"), vec![], vec![(4, vec![b'D'; cut as usize])]];
+        passes(Case::new(before(), lend(200, cut), stages));
+    }
+}
+
+#[test]
+fn loans_that_are_dropped() {
+    let dropped: fn(&Tampered<'_>) = |topic| {
+        let mut loan = topic.lock(None).and_then(|locked| locked.loan(40)).expect("it fits");
+        loan.write(0, &[b'X'; 40]);
+        loan.truncate(8);
+    };
+    let before = topic(800, |topic| push_each(topic, b"AB"));
+    passes(Case::new(before, dropped, vec![messages(1, b"AB")]));
+    let before = topic(400, |topic| push_each(topic, b"ABC"));
+    passes(Case::new(before, dropped, vec![messages(1, b"ABC"), messages(2, b"BC")]));
+}
+
 #[test]
 fn clear() {
     let before = topic(400, |topic| push_each(topic, b"ABCD"));

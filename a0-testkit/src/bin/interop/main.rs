@@ -240,7 +240,13 @@ fn publish(publisher: &Publisher, writer: &str, count: u64, rate: u64, size: Opt
         let payload = &noise[start..start + size];
         let headers = [("w", writer), ("n", &n.to_string()), ("crc", &crc32(payload).to_string())];
         let before = Instant::now();
-        publisher.publish_with(&headers, payload)?;
+        if n % 3 == 2 {
+            let mut loan = publisher.loan_with(&headers, size)?;
+            loan.copy_from_slice(payload);
+            loan.commit();
+        } else {
+            publisher.publish_with(&headers, payload)?;
+        }
         longest = longest.max(before.elapsed());
         if rate != 0 {
             sleep(Duration::from_secs_f64((n + 1) as f64 / rate as f64).saturating_sub(started.elapsed()));

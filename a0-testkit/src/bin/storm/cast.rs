@@ -110,7 +110,7 @@ fn all() -> Vec<Scene> {
             steady: [Write, Poll, Block, Sync].map(ours).to_vec(),
             crews: vec![
                 vec![ours(Write), ours(Publish), foreign(Publish)],
-                vec![ours(Block), ours(ZeroCopy), ours(Sync), foreign(Sync)],
+                vec![ours(Block), ours(ZeroCopy), ours(Sync), ours(InPlace), foreign(Sync)],
             ],
             ..pubsub.clone()
         },
@@ -118,7 +118,11 @@ fn all() -> Vec<Scene> {
             name: "small",
             arena: 64 << 10,
             largest: 20_000,
-            steady: vec![ours(Publish), ours(Sync), ours(Threaded), ours(ZeroCopy), ours(ReadOnly), foreign(Sync)],
+            steady: [Publish, Sync, InPlace, Threaded, ZeroCopy, ReadOnly]
+                .map(ours)
+                .into_iter()
+                .chain([foreign(Sync)])
+                .collect(),
             crews: vec![
                 vec![ours(Publish), ours(Write)],
                 vec![ours(Sync), ours(Threaded), ours(Locked), foreign(Sync)],

@@ -35,6 +35,8 @@ pub(crate) enum Job {
     Publish,
     /// Is a `SubscriberSync`.
     Sync,
+    /// Is a `SubscriberSync` that looks at messages in place.
+    InPlace,
     /// Is a `Subscriber`.
     Threaded,
     /// Is a `SubscriberZeroCopy`.
@@ -53,7 +55,7 @@ impl Job {
     /// Whether it receives messages.
     pub(crate) fn reads(self) -> bool {
         use Job::*;
-        matches!(self, Poll | Block | ReadOnly | Locked | Sync | Threaded | ZeroCopy | SyncZeroCopy)
+        matches!(self, Poll | Block | ReadOnly | Locked | Sync | InPlace | Threaded | ZeroCopy | SyncZeroCopy)
     }
 
     /// Whether it holds a topic's lock for long enough to be caught.
@@ -191,6 +193,7 @@ pub(crate) fn run(orders: Orders) -> Outcome {
         Job::Publish => writers::publish(&stage),
         Job::Patch => writers::patch(&stage),
         Job::Sync => readers::sync(&stage),
+        Job::InPlace => readers::in_place(&stage),
         Job::SyncZeroCopy => readers::sync_zero_copy(&stage),
         Job::Threaded => readers::threaded(&stage),
         Job::ZeroCopy => readers::zero_copy(&stage),

@@ -98,11 +98,25 @@ impl Judge {
         self.role.set(Counter::LastSeq, seq);
     }
 
+    /// A message that was overwritten while the reader looked at it, which says so: one more that is missed.
+    fn overwritten(&mut self, seq: u64, missed: u64) {
+        if self.last.is_some_and(|last| seq.checked_sub(last + 1) != Some(missed)) {
+            self.role.add(Counter::Disorder, 1);
+        }
+        self.last = Some(seq);
+        self.role.add(Counter::Missed, missed + 1);
+        self.role.set(Counter::LastSeq, seq);
+    }
+
     /// An error that a reader may go on after; gives back all others.
     pub(crate) fn failed(&mut self, error: Error) -> Outcome {
         match error {
             Error::BadMessage { seq, missed, .. } => {
                 self.received(seq, missed, None);
+                Ok(())
+            }
+            Error::Overwritten { seq, missed, .. } => {
+                self.overwritten(seq, missed);
                 Ok(())
             }
             Error::Topic { source, .. } => self.core_failed(source),

@@ -84,6 +84,11 @@ impl Author {
         self.random.next_u64() % limit
     }
 
+    /// Whether this is one of every two messages.
+    pub(crate) fn count_is_even(&self) -> bool {
+        self.count.is_multiple_of(2)
+    }
+
     /// Makes the next message.
     pub(crate) fn next(&mut self) {
         let limit = match self.below(64) {

@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use a0_std::{Cfg, Publisher};
+use a0_std::{Cfg, Error, Published, Publisher};
 use serde_json::{Map, Value, json};
 
 use crate::child::{Outcome, Stage, existing};
@@ -18,13 +18,26 @@ pub(crate) fn publish(stage: &Stage) -> Outcome {
     while !stage.is_over(Phase::WritersStop) {
         author.next();
         let headers = [(WRITER, &*author.writer), (COUNT, &*author.number)];
-        stage.role.timed(|| publisher.publish_with(&headers, &author.payload))?;
+        let lends = author.count_is_even();
+        stage.role.timed(|| match lends {
+            true => lend(&publisher, &headers, &author.payload),
+            false => publisher.publish_with(&headers, &author.payload),
+        })?;
         stage.role.add(Counter::Messages, 1);
         if stage.pause() > 0 && author.below(4) == 0 {
             sleep(Duration::from_micros(author.below(stage.pause())));
         }
     }
     Ok(())
+}
+
+/// Fills a loan in two steps, to be killed in between.
+fn lend(publisher: &Publisher, headers: &[(&str, &str)], payload: &[u8]) -> Result<Published, Error> {
+    let (first, rest) = payload.split_at(payload.len() / 2);
+    let mut loan = publisher.loan_with(headers, payload.len())?;
+    loan[..first.len()].copy_from_slice(first);
+    loan.write_at(first.len(), rest);
+    Ok(loan.commit())
 }
 
 /// Counts up a member of its own, and looks that nobody else's patch takes it away.
