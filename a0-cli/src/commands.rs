@@ -17,6 +17,7 @@ mod publish;
 mod rm;
 mod rpc;
 mod stat;
+mod top;
 mod verify;
 mod watch;
 
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     Ls(ls::Args),
     Watch(watch::Args),
     Stat(stat::Args),
+    Top(top::Args),
     Hz(hz::Args),
     Bw(bw::Args),
     Delay(delay::Args),
@@ -76,6 +78,7 @@ impl Command {
             Command::Ls(args) => args.run(),
             Command::Watch(args) => args.run(stop),
             Command::Stat(args) => args.run(),
+            Command::Top(args) => args.run(stop),
             Command::Hz(args) => args.run(stop),
             Command::Bw(args) => args.run(stop),
             Command::Delay(args) => args.run(stop),

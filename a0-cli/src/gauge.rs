@@ -209,7 +209,7 @@ impl Window {
 }
 
 /// Parses the length of a window.
-fn window(text: &str) -> Result<Duration, String> {
+pub(crate) fn window(text: &str) -> Result<Duration, String> {
     match seconds(text) {
         Ok(window) if (0.01..=1e6).contains(&window.as_secs_f64()) => Ok(window),
         _ => Err("use a number of seconds, from 0.01 to 1000000".to_owned()),
