@@ -8,7 +8,9 @@ mod sandbox;
 use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use a0_std::{File, FileOptions};
 use common::{Root, send_to, until};
@@ -20,11 +22,15 @@ use serde_json::{Value, json};
 /// A terminal of 80 by 24 in which `a0 top` runs, and then a shell says how that ended.
 struct Terminal<'r> {
     root: &'r Root,
+    /// Where its server listens, which no other one does, not even while it ends.
+    socket: PathBuf,
 }
 
 impl Terminal<'_> {
     fn start<'r>(root: &'r Root, args: &str) -> Terminal<'r> {
-        let terminal = Terminal { root };
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let socket = root.path(&format!("tmux{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        let terminal = Terminal { root, socket };
         let (pid, a0) = (root.path("pid"), env!("CARGO_BIN_EXE_a0"));
         let script = format!(
             "echo before; sh -c 'echo $$ > {}; exec {a0} top {args} --interval 0.05'; echo \"ended with $?\"; stty -a; sleep 100",
@@ -36,7 +42,7 @@ impl Terminal<'_> {
 
     fn tmux(&self, args: &[&str]) -> String {
         let mut tmux = Command::new("tmux");
-        tmux.arg("-S").arg(self.root.path("tmux")).args(args).env_remove("TMUX");
+        tmux.arg("-S").arg(&self.socket).args(args).env_remove("TMUX");
         tmux.env("A0_ROOT", self.root.0.path()).env("LANG", "C.UTF-8").env("SHELL", "/bin/sh");
         let output = tmux.output().expect("this test needs tmux");
         assert!(output.status.success(), "{args:?}: {output:?}");

@@ -188,6 +188,10 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        // A second time would put the cursor back to where it was, over what the panic has said.
+        if std::thread::panicking() {
+            return;
+        }
         // Nothing can be done where this fails: it is gone.
         let _ = self.0.show_cursor();
         let _ = ratatui::try_restore();
