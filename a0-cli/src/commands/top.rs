@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 use a0_std::{DiscoverySync, Protocol};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
+use crossterm::event::{self, Event};
 use nix::sys::signal::Signal;
 use ratatui::DefaultTerminal;
-use ratatui::crossterm::event::{self, Event};
 
 use super::Format;
 use crate::console::{is_terminal, output};
@@ -31,6 +31,9 @@ use topics::{Sort, Topics};
 
 /// Between two looks whether a key was pressed, or it is time to end.
 const GLANCE: Duration = Duration::from_millis(100);
+
+/// As good as no waiting; with none at all, keys that were read together with the last one would not be looked at.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// Keys that are taken before the screen is drawn again.
 const KEYS: u32 = 100;
@@ -146,7 +149,7 @@ fn keys(app: &mut App) -> io::Result<Then> {
         if !event::poll(wait)? {
             break;
         }
-        wait = Duration::ZERO;
+        wait = AT_ONCE;
         if let Event::Key(key) = event::read()? {
             let then = app.press(key);
             if then != Then::GoOn {

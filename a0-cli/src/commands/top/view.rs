@@ -133,9 +133,9 @@ mod tests {
 
     use a0_core::State;
     use a0_std::{DiscoveredTopic, Protocol};
+    use crossterm::event::{KeyCode, KeyEvent};
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
-    use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
     use super::*;
     use crate::commands::top::app::Then;
