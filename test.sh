@@ -24,6 +24,7 @@ step_tools() {
     need 'cargo --version' cargo
     need 'g++ --version' g++
     need 'strace --version' strace
+    need 'tmux -V' tmux
     need 'valgrind --version' valgrind
     need 'python3 -c "import venv, ensurepip, sysconfig, os; os.stat(sysconfig.get_path(\"include\") + \"/Python.h\")"' \
         python3-venv python3-dev

@@ -1,12 +1,15 @@
 //! The commands, one file each.
 
+mod bw;
 mod cfg;
 mod clear;
 mod completions;
 mod deadman;
+mod delay;
 mod demo;
 mod doctor;
 mod echo;
+mod hz;
 mod log;
 mod ls;
 mod prpc;
@@ -14,6 +17,7 @@ mod publish;
 mod rm;
 mod rpc;
 mod stat;
+mod top;
 mod verify;
 mod watch;
 
@@ -36,6 +40,10 @@ pub(crate) enum Command {
     Ls(ls::Args),
     Watch(watch::Args),
     Stat(stat::Args),
+    Top(top::Args),
+    Hz(hz::Args),
+    Bw(bw::Args),
+    Delay(delay::Args),
     Verify(verify::Args),
     Clear(clear::Args),
     Rm(rm::Args),
@@ -70,6 +78,10 @@ impl Command {
             Command::Ls(args) => args.run(),
             Command::Watch(args) => args.run(stop),
             Command::Stat(args) => args.run(),
+            Command::Top(args) => args.run(stop),
+            Command::Hz(args) => args.run(stop),
+            Command::Bw(args) => args.run(stop),
+            Command::Delay(args) => args.run(stop),
             Command::Verify(args) => args.run(),
             Command::Clear(args) => args.run(),
             Command::Rm(args) => args.run(),

@@ -25,13 +25,14 @@ pub(crate) fn complain(what: impl Display) {
     let _ = writeln!(io::stderr(), "a0: {}", Escaped(&what.to_string()));
 }
 
-/// Text without control characters, so that it stays on one line and cannot command the terminal.
+/// Text without control characters, so that it stays on one line and cannot command the terminal; and without those that
+/// change the direction of writing, so that it cannot pretend to be another one.
 pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = self.0;
-        while let Some(at) = rest.find(|c: char| c.is_control()) {
+        while let Some(at) = rest.find(is_special) {
             let (plain, special) = rest.split_at(at);
             f.write_str(plain)?;
             let mut chars = special.chars();
@@ -40,6 +41,11 @@ impl Display for Escaped<'_> {
         }
         f.write_str(rest)
     }
+}
+
+fn is_special(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A table with columns as wide as they need to be.
@@ -94,6 +100,7 @@ mod tests {
     #[test]
     fn control_characters_are_spelled_out() {
         assert_eq!(Escaped("a\nb\u{1b}[2Jé\0").to_string(), "a\\nb\\u{1b}[2Jé\\u{0}");
+        assert_eq!(Escaped("gnp.\u{202e}exe").to_string(), "gnp.\\u{202e}exe");
     }
 
     #[test]

@@ -98,16 +98,17 @@ pub(crate) fn going_on(path: &Path) -> String {
     format!("{} was removed; going on with a new topic", path.display())
 }
 
-/// A damaged message is reported and passed over.
-pub(crate) fn tolerate(error: Error) -> Outcome<Step> {
-    match error {
-        Error::Timeout { .. } | Error::Interrupted { .. } => Ok(Step::Nothing),
-        Error::TopicRemoved { .. } => Ok(Step::Removed),
-        Error::BadMessage { .. } | Error::Topic { source: a0_core::Error::Corrupt(_), .. } => {
+/// Prints what a read has found, if anything. A damaged message is reported and passed over.
+pub(crate) fn step<M>(found: Result<Option<M>, Error>, print: impl FnOnce(&M) -> Outcome<Step>) -> Outcome<Step> {
+    match found {
+        Ok(Some(message)) => print(&message),
+        Ok(None) | Err(Error::Timeout { .. } | Error::Interrupted { .. }) => Ok(Step::Nothing),
+        Err(Error::TopicRemoved { .. }) => Ok(Step::Removed),
+        Err(error @ (Error::BadMessage { .. } | Error::Topic { source: a0_core::Error::Corrupt(_), .. })) => {
             complain(error);
             Ok(Step::PassedOver)
         }
-        other => Err(other.into()),
+        Err(other) => Err(other.into()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Looking at a topic file without changing it.
 
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use a0_core::State;
@@ -59,6 +60,28 @@ pub(crate) fn reason(path: &Path, error: &Error) -> String {
         ),
         error => error.to_string(),
     }
+}
+
+/// What a topic's lock word says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LockWord(pub(crate) u32);
+
+impl LockWord {
+    /// Thread id of the owner, in the PID namespace of those who lock.
+    pub(crate) fn owner(self) -> Option<u32> {
+        let owner = self.0 & 0x3FFF_FFFF;
+        (owner != 0).then_some(owner)
+    }
+
+    pub(crate) fn owner_died(self) -> bool {
+        self.0 & 0x4000_0000 != 0
+    }
+}
+
+/// Whether a number stands for a PID namespace that is not this process's, as far as the system tells.
+pub(crate) fn is_foreign_namespace(namespace: u32) -> bool {
+    let ours = std::fs::metadata("/proc/self/ns/pid").map(|metadata| metadata.ino());
+    namespace != 0 && ours.is_ok_and(|ours| ours != u64::from(namespace))
 }
 
 /// The numbers of its messages, `first-last`.

@@ -4,6 +4,7 @@ mod commands;
 mod console;
 mod end;
 mod follow;
+mod gauge;
 mod inspect;
 mod payload;
 mod quantity;
@@ -37,6 +38,8 @@ Examples:
   a0 pub chat 'hello'             in another one: publish
   a0 ls                           which topics there are
   a0 watch                        which ones come and go
+  a0 top                          all of them, live
+  a0 hz cam/front                 how often messages come; see also bw and delay
   a0 rpc serve shout -- tr a-z A-Z
   a0 rpc call shout hello         request and reply
   a0 doctor                       what is wrong, and what helps

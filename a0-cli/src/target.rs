@@ -23,6 +23,12 @@ pub(crate) fn resolve(target: &str) -> Outcome<PathBuf> {
     Ok(a0_std::env::resolve(path)?)
 }
 
+/// The protocols with these names; all if there are none.
+pub(crate) fn protocols(names: &[String]) -> Vec<Protocol> {
+    let wanted = |protocol: &Protocol| names.is_empty() || names.iter().any(|name| name == protocol.name());
+    Protocol::ALL.into_iter().filter(wanted).collect()
+}
+
 fn is_file(target: &str) -> bool {
     ["/", "./", "../"].iter().any(|start| target.starts_with(start))
         || [".a0", ".deadman"].iter().any(|end| target.ends_with(end))

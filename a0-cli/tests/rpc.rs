@@ -163,6 +163,23 @@ fn a_call_that_is_ended_ends_its_command() {
 }
 
 #[test]
+fn servers_say_that_they_move_on() {
+    let root = Root::new();
+    for protocol in ["rpc", "prpc"] {
+        let mut server = Server::start(&root, protocol, "moving", &sh("cat"));
+        let mut complaints = BufReader::new(server.0.as_mut().unwrap().stderr.take().unwrap());
+        root.ok(&format!("rm moving.{protocol}.a0"));
+        // Whose request makes the new file.
+        assert_eq!(root.ok(&format!("{protocol} call moving again")), "again\n");
+        let mut line = String::new();
+        complaints.read_line(&mut line).unwrap();
+        let path = root.path(&format!("moving.{protocol}.a0"));
+        assert_eq!(line, format!("a0: {} was removed; going on with a new topic\n", path.display()));
+        assert_eq!(server.end(Signal::SIGTERM).code, Some(143));
+    }
+}
+
+#[test]
 fn traffic_is_printed() {
     let root = Root::new();
     let _server = Server::start(&root, "rpc", "seen", &sh("read word; echo -n \"$word\"; test \"$word\" != bad"));

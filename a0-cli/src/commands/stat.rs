@@ -14,7 +14,7 @@ use super::Format;
 use super::deadman::Look;
 use crate::console::{Escaped, output};
 use crate::end::{End, Outcome};
-use crate::inspect::{self, Condition};
+use crate::inspect::{self, Condition, LockWord};
 use crate::quantity::human;
 use crate::target;
 
@@ -68,7 +68,7 @@ impl Args {
 fn describe(file: &File, facts: &mut Map<String, Value>) -> Outcome {
     let mem = file.transport().mem();
     let state = file.state()?;
-    let lock = mem.load_u32(header::LOCK_WORD, Relaxed);
+    let lock = LockWord(mem.load_u32(header::LOCK_WORD, Relaxed));
     let arena = file.transport().arena_size();
     state
         .check(arena.min(file.size()))
@@ -83,8 +83,8 @@ fn describe(file: &File, facts: &mut Map<String, Value>) -> Outcome {
     fact("seq_high", json!(state.seq_high));
     fact("oldest_time", time(file, Init::Oldest));
     fact("newest_time", time(file, Init::MostRecent));
-    fact("lock_owner", if lock & OWNER == 0 { Value::Null } else { json!(lock & OWNER) });
-    fact("owner_died", json!(lock & OWNER_DIED != 0));
+    fact("lock_owner", json!(lock.owner()));
+    fact("owner_died", json!(lock.owner_died()));
     fact("sleepers", json!(mem.load_u32(header::SLEEPERS, Relaxed) & 3 != 0));
     // Seen at some time: the mark is kept.
     let foreign = mem.load_u32(header::FOREIGN, Relaxed) != 0 || mem.load_u64(header::MUTEX_PREV, Relaxed) != 0;
@@ -95,10 +95,6 @@ fn describe(file: &File, facts: &mut Map<String, Value>) -> Outcome {
     fact("events", json!(mem.load_u32(header::EVENTS, Relaxed)));
     Ok(())
 }
-
-/// The parts of a lock word.
-const OWNER: u32 = 0x3FFF_FFFF;
-const OWNER_DIED: u32 = 0x4000_0000;
 
 /// When a message was written, if it says so.
 fn time(file: &File, init: Init) -> Value {

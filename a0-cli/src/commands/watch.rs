@@ -13,6 +13,7 @@ use crate::console::{Escaped, Output, output};
 use crate::end::{End, Outcome};
 use crate::quantity::seconds;
 use crate::stop::Stop;
+use crate::target;
 
 /// Print topics as they come and go
 ///
@@ -62,7 +63,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, stop: &Stop) -> Outcome {
         let deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut discovery = DiscoverySync::topics(self.protocols(), &self.pattern)?;
+        let mut discovery = DiscoverySync::topics(target::protocols(&self.protocol), &self.pattern)?;
         let mut output = output()?;
         stop.watch_output()?;
         let _hold = stop.hold();
@@ -90,12 +91,6 @@ impl Args {
         }
         output.flush()?;
         Ok(())
-    }
-
-    fn protocols(&self) -> Vec<Protocol> {
-        let wanted =
-            |protocol: &Protocol| self.protocol.is_empty() || self.protocol.iter().any(|name| name == protocol.name());
-        Protocol::ALL.into_iter().filter(wanted).collect()
     }
 
     fn print(&self, output: &mut Output, event: &DiscoveryEvent<DiscoveredTopic>) -> Outcome {

@@ -101,7 +101,11 @@ pub fn until(mut happened: impl FnMut() -> bool) {
 }
 
 pub fn send(child: &Child, signal: Signal) {
-    kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+    send_to(child.id() as i32, signal);
+}
+
+pub fn send_to(pid: i32, signal: Signal) {
+    kill(Pid::from_raw(pid), signal).unwrap();
 }
 
 /// Ends a child that must end soon.

@@ -1,5 +1,5 @@
 //! Places and kernels that lack something.
-#![allow(unreachable_pub, clippy::unwrap_used, reason = "for tests")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "for tests, none of which uses all of it")]
 #![allow(unsafe_code, reason = "a filter of system calls can only be installed between fork and exec")]
 
 use std::ffi::c_ulong;

@@ -57,18 +57,13 @@ impl Args {
 
 impl Follower for Watch {
     fn read(&mut self, output: &mut Output) -> Outcome<Step> {
-        match self.reader.read() {
-            Ok(None) => Ok(Step::Nothing),
-            Ok(Some(message)) => print(&self.topic, self.format, &message, output),
-            Err(error) => follow::tolerate(error),
-        }
+        follow::step(self.reader.read(), |message| print(&self.topic, self.format, message, output))
     }
 
     fn wait(&mut self, timeout: Option<Duration>, output: &mut Output) -> Outcome<Step> {
-        match self.reader.read_blocking(timeout) {
-            Ok(message) => print(&self.topic, self.format, &message, output),
-            Err(error) => follow::tolerate(error),
-        }
+        follow::step(self.reader.read_blocking(timeout).map(Some), |message| {
+            print(&self.topic, self.format, message, output)
+        })
     }
 
     fn reopen(&mut self, file: &File) -> Outcome {

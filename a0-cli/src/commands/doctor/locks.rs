@@ -14,17 +14,14 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use super::finding::Report;
-use super::machine;
 use crate::commands::deadman::process;
+use crate::inspect::{LockWord, is_foreign_namespace};
 
 /// No sound program has a lock that long.
 const LONG: Duration = Duration::from_millis(100);
 
 /// Looks at a lock meanwhile: all must see the same owner, and that nothing was published.
 const LOOKS: u32 = 10;
-
-/// Thread id of the owner, in a lock word.
-const OWNER: u32 = 0x3FFF_FFFF;
 
 /// A lock that somebody had.
 #[derive(Debug)]
@@ -46,8 +43,7 @@ impl Held {
             let at = (field.offset() - START) as usize;
             u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
         });
-        let owner = word & OWNER;
-        (owner != 0).then(|| Held { path: path.into(), inode, owner, events, namespace })
+        Some(Held { path: path.into(), inode, owner: LockWord(word).owner()?, events, namespace })
     }
 
     fn is_still_held(&self) -> bool {
@@ -72,7 +68,7 @@ pub(super) fn examine(report: &mut Report, mut held: Vec<Held>) {
 fn lock(report: &mut Report, held: &Held) {
     let (path, thread) = (&held.path, held.owner);
     let remedy = format!("end the programs that use it, then a0 rm {}", path.display());
-    if machine::is_foreign(held.namespace) {
+    if is_foreign_namespace(held.namespace) {
         let problem = format!(
             "thread {thread} of PID namespace {} has had its lock for more than {LONG:?}; who that is cannot be seen from here",
             held.namespace

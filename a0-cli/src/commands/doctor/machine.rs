@@ -1,7 +1,6 @@
 //! What the system is like in which this process runs.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread::available_parallelism;
 
@@ -20,12 +19,6 @@ pub(super) fn examine(report: &mut Report, place: Option<&Place>) {
     if available_parallelism().is_ok_and(|cores| cores.get() == 1) {
         report.note("machine", None, "one core only: messages between programs take a change of context each");
     }
-}
-
-/// Whether a number stands for a PID namespace that is not this process's, as far as the system tells.
-pub(super) fn is_foreign(namespace: u32) -> bool {
-    let ours = fs::metadata("/proc/self/ns/pid").map(|metadata| metadata.ino());
-    namespace != 0 && ours.is_ok_and(|ours| ours != u64::from(namespace))
 }
 
 fn pid_namespace(report: &mut Report, place: Option<&Place>) {

@@ -12,7 +12,6 @@ use rustix::fs::{Access, access};
 
 use super::finding::Report;
 use super::locks::{self, Held};
-use super::machine;
 use super::place::Place;
 use super::tree::Entry;
 use crate::commands::verify;
@@ -119,7 +118,7 @@ fn verify(report: &mut Report, path: &Path, file: &a0_std::File) {
 /// Says so if programs in another PID namespace write to it, or did when somebody last looked.
 fn namespace(report: &mut Report, path: &Path, file: &a0_std::File) {
     let mark = file.transport().mem().load_u32(header::PID_NAMESPACE, Relaxed);
-    if machine::is_foreign(mark) {
+    if inspect::is_foreign_namespace(mark) {
         let problem = format!(
             "was last written to from PID namespace {mark}: programs here can only read it, as long as those there have \
              it open"

@@ -1,8 +1,6 @@
 //! `a0 prpc call`.
 
-use std::ffi::OsString;
 use std::io::Write as _;
-use std::os::unix::ffi::OsStrExt;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -11,8 +9,7 @@ use clap::Parser;
 use serde_json::Map;
 
 use crate::commands::Format;
-use crate::commands::publish::header;
-use crate::commands::rpc::call::{GLANCE, ended, print};
+use crate::commands::rpc::call::{GLANCE, What, ended};
 use crate::console::output;
 use crate::end::{End, Outcome};
 use crate::quantity::seconds;
@@ -39,43 +36,33 @@ Exit codes:
   1  it does not come: the server is gone or has failed, the connection was cancelled, replies were lost
   3  nothing came for as long as the timeout says")]
 pub(crate) struct Args {
-    /// Name of the topic, such as robot/arm
-    topic: String,
-    /// What to send
-    #[arg(default_value = "", hide_default_value = true, allow_negative_numbers = true)]
-    payload: OsString,
-    /// Add a header (may be repeated)
-    #[arg(short = 'H', long = "header", value_name = "K=V", value_parser = header)]
-    headers: Vec<(String, String)>,
+    #[command(flatten)]
+    what: What,
     /// Give up if nothing comes for so long [default: 5 for the first reply, no limit for the others]
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
-    /// How to print
-    #[arg(short, long, value_enum, default_value_t = Format::Text)]
-    format: Format,
 }
 
 impl Args {
     pub(crate) fn run(self, stop: &Stop) -> Outcome {
-        let client = PrpcClient::new(&self.topic)?;
-        let headers: Vec<_> = self.headers.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let Args { what, timeout } = self;
+        let client = PrpcClient::new(&what.topic)?;
         let (tell, told) = mpsc::channel();
         let mut output = output()?;
         stop.watch_output()?;
         let _hold = stop.hold();
         let callback = move |progress| drop(tell.send(progress));
-        let id = client.connect_with(&headers, self.payload.as_bytes(), None, callback)?;
-        let mut deadline = Instant::now().checked_add(self.timeout.unwrap_or(FIRST));
+        let id = client.connect_with(&what.headers(), what.payload(), None, callback)?;
+        let mut deadline = Instant::now().checked_add(timeout.unwrap_or(FIRST));
         loop {
             match told.recv_timeout(GLANCE) {
                 Ok(progress) => {
                     let progress = progress.map_err(ended)?;
                     let done = progress.done();
-                    if !(done && progress.payload().is_empty() && self.format == Format::Text) {
+                    if !(done && progress.payload().is_empty() && what.format == Format::Text) {
                         let object = Map::from_iter([("done".to_owned(), done.into())]);
-                        if let Err(error) =
-                            print(&mut output, self.format, &progress, object).and_then(|()| Ok(output.flush()?))
-                        {
+                        let printed = what.print(&mut output, &progress, object);
+                        if let Err(error) = printed.and_then(|()| Ok(output.flush()?)) {
                             client.cancel(&id)?;
                             return Err(error);
                         }
@@ -83,7 +70,7 @@ impl Args {
                     if done {
                         return Ok(());
                     }
-                    deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+                    deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
                 }
                 Err(RecvTimeoutError::Timeout) if stop.reason().is_none() => {
                     if deadline.is_some_and(|deadline| Instant::now() >= deadline) {

@@ -4,7 +4,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::process::ChildStdout;
 
 use a0_core::layout::WORKSPACE;
-use a0_std::{Connection, File, FileOptions, PacketBuf, Protocol, PrpcServer, Result};
+use a0_std::{Connection, PacketBuf, Protocol, PrpcServer, Result};
 use clap::Parser;
 
 use crate::commands::rpc::job::{Call, Jobs};
@@ -36,12 +36,10 @@ struct Job {
 
 impl Args {
     pub(crate) fn run(self, stop: &Stop) -> Outcome {
-        self.jobs.run(stop, |connections| {
-            let topic = &self.jobs.topic;
-            let file = File::open(Protocol::Prpc.path(topic)?, &FileOptions::default())?;
+        self.jobs.run(Protocol::Prpc, stop, |file, connections| {
             let limit = file.transport().arena_size().saturating_sub(WORKSPACE) + 1;
             let handler = move |connection| drop(connections.send(Job { connection, limit }));
-            PrpcServer::new(topic, handler, |_| {})
+            PrpcServer::new(&self.jobs.topic, handler, |_| {})
         })
     }
 }

@@ -39,35 +39,42 @@ Exit codes:
   1  there is none: the server is gone or has failed, the request was cancelled or lost
   3  the timeout has passed")]
 pub(crate) struct Args {
+    #[command(flatten)]
+    what: What,
+    /// Give up after so long
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
+    timeout: Duration,
+}
+
+/// What is sent where, and how the answer is printed: the same for both protocols.
+#[derive(Debug, clap::Args)]
+pub(crate) struct What {
     /// Name of the topic, such as robot/arm
-    topic: String,
-    /// The request
+    pub(crate) topic: String,
+    /// What to send
     #[arg(default_value = "", hide_default_value = true, allow_negative_numbers = true)]
     payload: OsString,
     /// Add a header (may be repeated)
     #[arg(short = 'H', long = "header", value_name = "K=V", value_parser = header)]
     headers: Vec<(String, String)>,
-    /// Give up after so long
-    #[arg(short, long, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
-    timeout: Duration,
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    pub(crate) format: Format,
 }
 
 impl Args {
     pub(crate) fn run(self, stop: &Stop) -> Outcome {
-        let client = RpcClient::new(&self.topic)?;
-        let headers: Vec<_> = self.headers.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let Args { what, timeout } = self;
+        let client = RpcClient::new(&what.topic)?;
         let (tell, told) = mpsc::channel();
         let callback = move |reply| drop(tell.send(reply));
         let _hold = stop.hold();
-        let id = client.send_with(&headers, self.payload.as_bytes(), self.timeout, callback)?;
+        let id = client.send_with(&what.headers(), what.payload(), timeout, callback)?;
         loop {
             match told.recv_timeout(GLANCE) {
                 Ok(reply) => {
                     let mut output = output()?;
-                    print(&mut output, self.format, &reply.map_err(ended)?, Map::new())?;
+                    what.print(&mut output, &reply.map_err(ended)?, Map::new())?;
                     return Ok(output.flush()?);
                 }
                 Err(RecvTimeoutError::Timeout) if stop.reason().is_none() => {}
@@ -77,19 +84,29 @@ impl Args {
     }
 }
 
-/// Prints a reply.
-pub(crate) fn print(output: &mut Output, format: Format, reply: &PacketBuf, mut object: Map<String, Value>) -> Outcome {
-    match format {
-        Format::Text => {
-            output.write_all(reply.payload())?;
-            output.write_all(b"\n")?;
-        }
-        Format::Json => {
-            insert_packet(&mut object, reply.id().as_str(), reply.headers(), reply.payload());
-            writeln!(output, "{}", Value::from(object))?;
-        }
+impl What {
+    pub(crate) fn headers(&self) -> Vec<(&str, &str)> {
+        self.headers.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
     }
-    Ok(())
+
+    pub(crate) fn payload(&self) -> &[u8] {
+        self.payload.as_bytes()
+    }
+
+    /// Prints a reply.
+    pub(crate) fn print(&self, output: &mut Output, reply: &PacketBuf, mut object: Map<String, Value>) -> Outcome {
+        match self.format {
+            Format::Text => {
+                output.write_all(reply.payload())?;
+                output.write_all(b"\n")?;
+            }
+            Format::Json => {
+                insert_packet(&mut object, reply.id().as_str(), reply.headers(), reply.payload());
+                writeln!(output, "{}", Value::from(object))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Why a call has ended.

@@ -9,17 +9,21 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use a0_std::PacketBuf;
+use a0_std::{File, FileOptions, PacketBuf, Protocol};
 use clap::Args;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::console::complain;
 use crate::end::{End, Outcome};
+use crate::follow::going_on;
 use crate::stop::Stop;
 
 /// Between two looks whether a command is to be ended.
 const GLANCE: Duration = Duration::from_millis(20);
+
+/// Between two looks whether the topic is still there: no more often than the server looks itself.
+const PATROL: Duration = Duration::from_millis(100);
 
 /// From SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(1);
@@ -54,17 +58,27 @@ pub(crate) trait Call: Send + Sync + 'static {
 
 impl Jobs {
     /// Runs commands for the requests that `serve` sends until it is time to end.
-    pub(crate) fn run<C: Call, S>(&self, stop: &Stop, serve: impl FnOnce(Sender<C>) -> a0_std::Result<S>) -> Outcome {
+    pub(crate) fn run<C: Call, S>(
+        &self,
+        protocol: Protocol,
+        stop: &Stop,
+        serve: impl FnOnce(&File, Sender<C>) -> a0_std::Result<S>,
+    ) -> Outcome {
         let (send, requests) = mpsc::channel();
         let requests = Mutex::new(requests);
         let _hold = stop.hold();
-        let server = serve(send)?;
+        let mut file = File::open(protocol.path(&self.topic)?, &FileOptions::default())?;
+        let server = serve(&file, send)?;
         thread::scope(|scope| {
             for _ in 0..self.jobs {
                 scope.spawn(|| self.work(stop, &requests));
             }
             while stop.reason().is_none() {
-                stop.sleep_until(Instant::now() + Duration::from_secs(3600));
+                stop.sleep_until(Instant::now() + PATROL);
+                if let Some(successor) = successor(&file) {
+                    complain(going_on(file.path()));
+                    file = successor;
+                }
             }
             // The sender is gone with it, so the workers end.
             drop(server);
@@ -134,6 +148,15 @@ impl Jobs {
             Some((Ok(rest), Ok(_))) => Ok(rest),
         }
     }
+}
+
+/// The file that the server goes on with, once its own was removed and there is another one of that name.
+fn successor(file: &File) -> Option<File> {
+    if !file.is_removed().unwrap_or(false) {
+        return None;
+    }
+    // Not one that it could not use, and none that it would not make.
+    File::open(file.path(), &FileOptions::default().create(false)).ok()
 }
 
 /// Ends the commands of a group if it is time to; whether it was.

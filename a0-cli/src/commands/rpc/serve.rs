@@ -4,7 +4,7 @@ use std::io::{self, Read as _};
 use std::process::ChildStdout;
 
 use a0_core::layout::WORKSPACE;
-use a0_std::{File, FileOptions, PacketBuf, Protocol, Request, Result, RpcServer};
+use a0_std::{PacketBuf, Protocol, Request, Result, RpcServer};
 use clap::Parser;
 
 use super::job::{Call, Jobs};
@@ -35,12 +35,10 @@ struct Job {
 
 impl Args {
     pub(crate) fn run(self, stop: &Stop) -> Outcome {
-        self.jobs.run(stop, |requests| {
-            let topic = &self.jobs.topic;
-            let file = File::open(Protocol::Rpc.path(topic)?, &FileOptions::default())?;
+        self.jobs.run(Protocol::Rpc, stop, |file, requests| {
             let limit = file.transport().arena_size().saturating_sub(WORKSPACE) + 1;
             let handler = move |request| drop(requests.send(Job { request, limit }));
-            RpcServer::new(topic, handler, |_| {})
+            RpcServer::new(&self.jobs.topic, handler, |_| {})
         })
     }
 }

@@ -67,18 +67,11 @@ impl Args {
 
 impl Follower for Traffic {
     fn read(&mut self, output: &mut Output) -> Outcome<Step> {
-        match self.reader.read() {
-            Ok(None) => Ok(Step::Nothing),
-            Ok(Some(message)) => self.printer.print(&message, output),
-            Err(error) => follow::tolerate(error),
-        }
+        follow::step(self.reader.read(), |message| self.printer.print(message, output))
     }
 
     fn wait(&mut self, timeout: Option<Duration>, output: &mut Output) -> Outcome<Step> {
-        match self.reader.read_blocking(timeout) {
-            Ok(message) => self.printer.print(&message, output),
-            Err(error) => follow::tolerate(error),
-        }
+        follow::step(self.reader.read_blocking(timeout).map(Some), |message| self.printer.print(message, output))
     }
 
     fn reopen(&mut self, file: &File) -> Outcome {
