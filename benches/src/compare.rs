@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::Result;
+use crate::{Result, topics};
 use machine::Machine;
 use part::Part;
 use run::Effort;
@@ -44,6 +44,9 @@ struct Options {
     /// How often everybody has a turn
     #[arg(long, value_name = "COUNT", default_value_t = 5)]
     rounds: u32,
+    /// Put topics here, for instance on a tmpfs with huge pages
+    #[arg(long, value_name = "DIR", default_value = "/dev/shm")]
+    dir: PathBuf,
     /// Write everything that was found to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -81,6 +84,8 @@ pub fn main(arguments: &[String]) -> Result<()> {
     } else {
         Effort { span: Duration::from_millis(250), rounds: options.rounds.max(1), tries: 4 }
     };
+    topics::place_in(options.dir.clone());
+    topics::sweep()?;
     let machine = Machine::this(options.quick);
     let mut entries = Vec::new();
     for row in

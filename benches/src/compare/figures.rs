@@ -22,6 +22,8 @@ pub(crate) struct Figures {
     pub(crate) p50: Option<f64>,
     pub(crate) p99: Option<f64>,
     pub(crate) p999: Option<f64>,
+    /// Everything that happened while batches were timed, shared out evenly.
+    pub(crate) mean: Option<f64>,
     /// Percent of the messages that were overwritten before they were read.
     pub(crate) lost: Option<f64>,
 }
@@ -53,6 +55,7 @@ impl Figures {
             batches.push((now - before).as_nanos() as f64 / f64::from(batch));
             before = now;
         }
+        let mean = batches.iter().sum::<f64>() / batches.len() as f64;
         batches.sort_by(f64::total_cmp);
 
         let mut single = touched::<f64>(REMEMBERED);
@@ -64,7 +67,7 @@ impl Figures {
             single.push((now - before).as_nanos() as f64);
             before = now;
         }
-        Ok(Figures { typical: batches[batches.len() / 2], ..Figures::of_times(single) })
+        Ok(Figures { typical: batches[batches.len() / 2], mean: Some(mean), ..Figures::of_times(single) })
     }
 
     /// Times the part of each operation that it says itself, in nanoseconds.
@@ -88,7 +91,7 @@ impl Figures {
             p50: percentile(50.0),
             p99: percentile(99.0),
             p999: percentile(99.9),
-            lost: None,
+            ..Figures::default()
         }
     }
 
@@ -99,6 +102,7 @@ impl Figures {
             p50: median(rounds.iter().filter_map(|round| round.p50)),
             p99: median(rounds.iter().filter_map(|round| round.p99)),
             p999: median(rounds.iter().filter_map(|round| round.p999)),
+            mean: median(rounds.iter().filter_map(|round| round.mean)),
             lost: median(rounds.iter().filter_map(|round| round.lost)),
         })
     }

@@ -1,6 +1,8 @@
 //! Everybody who takes part: AlephZero, what it is set beside, and the limits.
 
+mod a0_loan;
 pub(crate) mod a0_packets;
+mod a0_python;
 pub(crate) mod a0_raw;
 mod a0_rpc;
 pub(crate) mod bare;
@@ -25,6 +27,9 @@ use super::figures::Figures;
 use super::part::{Part, Task, Waiting};
 use super::{limits, tasks};
 use crate::Result;
+
+/// Bytes at the start of a payload that are written and looked at by those who work in place.
+const LOOKED_AT: usize = 8;
 
 /// A way of sending messages from process to process.
 pub(crate) trait Peer {
@@ -195,12 +200,13 @@ impl Contender {
 pub(crate) const ALL: &[Contender] = &[
     Contender::of::<a0_raw::Raw>(Kind::Ours, "AlephZero raw"),
     Contender::of::<a0_packets::Packets>(Kind::Ours, "AlephZero packets"),
+    Contender::only::<a0_loan::Loaning>(Kind::Ours, "AlephZero loan", in_place),
     Contender::custom(Kind::Ours, "AlephZero RPC", a0_rpc::does, a0_rpc::play),
     Contender::custom(Kind::Ours, "AlephZero arena", tasks::arena::does, tasks::arena::play),
     #[cfg(feature = "peers")]
     Contender::of::<iceoryx2::Copying>(Kind::Peer, "iceoryx2"),
     #[cfg(feature = "peers")]
-    Contender::only::<iceoryx2::Loaning>(Kind::Peer, "iceoryx2 loan", |task, _| task == Task::ZeroCopy),
+    Contender::only::<iceoryx2::Loaning>(Kind::Peer, "iceoryx2 loan", in_place),
     #[cfg(feature = "peers")]
     Contender {
         clean: iceoryx2::clean,
@@ -215,6 +221,7 @@ pub(crate) const ALL: &[Contender] = &[
     Contender::of::<pipe::Pipe>(Kind::Peer, "pipe"),
     #[cfg(feature = "peers")]
     Contender::of::<mq::Queue>(Kind::Peer, "POSIX queue"),
+    Contender::custom(Kind::Peer, "AlephZero 0.3 (Python)", a0_python::does, a0_python::play),
     Contender::custom(Kind::Limit, limits::LINE, limits::does_line, limits::line),
     Contender::only::<bare::Two>(Kind::Limit, "two cache lines", |task, size| polled(task) && size == 64),
     Contender::only::<bare::Lines>(Kind::Limit, "lines of this format", |task, size| polled(task) && size == 64),
@@ -224,6 +231,10 @@ pub(crate) const ALL: &[Contender] = &[
     Contender::custom(Kind::Limit, "clock since boot", limits::does_clock, limits::clock_mono),
     Contender::custom(Kind::Limit, "civil clock", limits::does_clock, limits::clock_wall),
 ];
+
+fn in_place(task: Task, _size: usize) -> bool {
+    task == Task::ZeroCopy
+}
 
 fn polled(task: Task) -> bool {
     task == Task::RoundTrip(Waiting::Polling)

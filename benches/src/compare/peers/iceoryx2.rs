@@ -13,16 +13,13 @@ use ::iceoryx2::port::subscriber::Subscriber;
 use ::iceoryx2::prelude::*;
 use ::iceoryx2::service::port_factory::event;
 
-use super::{Channel, Peer, Receive, Send};
+use super::{Channel, LOOKED_AT, Peer, Receive, Send};
 use crate::Result;
 
 pub(super) type Service = ipc::Service;
 
 /// Messages of up to 1 KiB that a subscriber may be behind.
 const BUFFER: usize = 1000;
-
-/// Bytes that programs that read in place look at.
-const LOOKED_AT: usize = 8;
 
 /// Copies payloads in, reads them in place.
 pub(crate) enum Copying {}

@@ -78,7 +78,7 @@ pub(super) fn memory<P: Peer>(part: &Part) -> Result<Option<Figures>> {
     let payload = vec![7; part.size];
     let mut senders = vec![P::sender(&first)?];
     control.wait_ready(1)?;
-    let before = shared()? + private()?;
+    let before = shared(part)? + private()?;
     control.set(1);
     for channel in channels {
         senders.push(P::sender(&channel)?);
@@ -91,13 +91,13 @@ pub(super) fn memory<P: Peer>(part: &Part) -> Result<Option<Figures>> {
     }
     control.set(2);
     wait(|| control.told(1)[0] != 0)?;
-    let bytes = (shared()? + private()? + control.told(1)[1]).saturating_sub(before);
+    let bytes = (shared(part)? + private()? + control.told(1)[1]).saturating_sub(before);
     Ok(Some(Figures::one(bytes as f64 / f64::from(TOGETHER))))
 }
 
 /// Bytes of files in shared memory, whoever has made them.
-fn shared() -> Result<u64> {
-    let stat = statvfs("/dev/shm")?;
+fn shared(part: &Part) -> Result<u64> {
+    let stat = statvfs(&part.dir)?;
     Ok((stat.f_blocks - stat.f_bfree) * stat.f_frsize)
 }
 
