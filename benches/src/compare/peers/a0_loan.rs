@@ -1,6 +1,6 @@
 //! AlephZero without copying: payloads are written and read in the topic, and only their start is touched.
 
-use a0_std::{File, FileOptions, Init, ReaderSyncZeroCopy, Writer};
+use a0_std::{File, FileOptions, Init, ReaderSync, View, Writer};
 
 use super::{Channel, LOOKED_AT, Peer, Receive, Send};
 use crate::Result;
@@ -18,7 +18,7 @@ impl Peer for Loaning {
     }
 
     fn receiver(channel: &Channel) -> Result<Receiver> {
-        Ok(Receiver { reader: ReaderSyncZeroCopy::new(&file(channel)?, Init::AwaitNew)? })
+        Ok(Receiver { reader: ReaderSync::new(&file(channel)?, Init::AwaitNew)? })
     }
 }
 
@@ -42,27 +42,27 @@ impl Send for Sender {
 }
 
 pub(crate) struct Receiver {
-    reader: ReaderSyncZeroCopy,
+    reader: ReaderSync,
 }
 
-/// The start of a payload.
-fn start(payload: &[u8]) -> ([u8; LOOKED_AT], usize) {
+/// The start of a payload. The read that gave the view says whether it was still there.
+fn start(view: &View<'_>) -> ([u8; LOOKED_AT], usize) {
     let mut start = [0; LOOKED_AT];
-    let len = LOOKED_AT.min(payload.len());
-    start[..len].copy_from_slice(&payload[..len]);
-    (start, len)
+    let len = LOOKED_AT.min(view.len());
+    let copied = view.copy_to(0, &mut start[..len]);
+    (start, copied.map_or(0, |()| len))
 }
 
 impl Receive for Receiver {
     #[inline]
     fn poll(&mut self, mut show: impl FnMut(&[u8]) -> Result<()>) -> Result<bool> {
-        let Some((start, len)) = self.reader.read(|message| start(message.payload()))? else { return Ok(false) };
+        let Some((start, len)) = self.reader.read_in_place(|view| start(&view))? else { return Ok(false) };
         show(&start[..len])?;
         Ok(true)
     }
 
     fn wait(&mut self, mut show: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let (start, len) = self.reader.read_blocking(None, |message| start(message.payload()))?;
+        let (start, len) = self.reader.read_in_place_blocking(None, |view| start(&view))?;
         show(&start[..len])
     }
 }
