@@ -1,12 +1,12 @@
 //! What the benchmarks of AlephZero share.
 //!
-//! * `cargo bench -p a0-benches` runs everything: `single` (criterion, one thread) and `pair` (two processes).
-//! * `cargo run --release -p a0-benches -- pair` runs the two processes only.
+//! * `cargo bench -p a0-benches` runs `single`: criterion, one thread.
+//! * `cargo run --release -p a0-benches --features peers -- compare` sets AlephZero beside others, in several processes.
 //! * `cargo run --release -p a0-benches -- loop NAME COUNT` runs one hot path and nothing else, for profilers.
 
+pub mod compare;
 pub mod hot;
 pub mod line;
-pub mod pair;
 pub mod pin;
 pub mod topics;
 

@@ -1,12 +1,12 @@
 //! Benchmarks that are no criterion benchmarks; see the library's documentation.
 
-use a0_benches::{Result, hot, pair};
+use a0_benches::{Result, compare, hot};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["loop", name, count] if hot::run(name, count.parse()?)? => Ok(()),
-        ["pair", ..] | ["rpc", ..] | ["answer", ..] => pair::main(),
-        _ => Err("use: pair, or: pair rpc, or: loop NAME COUNT".into()),
+        ["compare" | "compare-part", ..] => compare::main(&arguments),
+        _ => Err("use: compare, see compare --help, or: loop NAME COUNT".into()),
     }
 }

@@ -1,5 +1,0 @@
-//! Two processes: see [`a0_benches::pair`].
-
-fn main() -> a0_benches::Result<()> {
-    a0_benches::pair::main()
-}
