@@ -29,7 +29,7 @@
 //! * [`Discovery`] (owns a thread), [`DiscoverySync`]: which topics there are, as they come and go.
 //! * [`Packet`], [`PacketView`]: what is sent: an id, headers, a payload.
 //! * [`TimeMono`], [`TimeWall`]: the times in headers; [`SystemClock`] tells them.
-//! * [`Init`], [`Iter`]: where a reader starts and how it goes on.
+//! * [`Init`], [`Iter`], [`Wait`]: where a reader starts, how it goes on, and how it waits.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod cfg;
@@ -66,6 +66,7 @@ pub use cfg::{Cfg, CfgError, CfgVar, CfgWatcher};
 pub use deadman::{Deadman, DeadmanInterrupter, DeadmanOptions, DeadmanState, Taken};
 pub use discovery::{DiscoveredTopic, Discovery, DiscoveryEvent, DiscoverySync};
 pub use error::{Error, Result};
+pub use exchange::client::ClientOptions;
 pub use exchange::server::{ServerOptions, ServerStart};
 pub use file::File;
 pub use glob::PathGlob;
@@ -79,6 +80,7 @@ pub use pubsub::{Publisher, Subscriber, SubscriberSync, SubscriberSyncZeroCopy, 
 pub use reader::in_place::View;
 pub use reader::sync::{ReaderSync, ReaderSyncZeroCopy};
 pub use reader::threaded::{Reader, ReaderZeroCopy};
+pub use reader::wait::Wait;
 pub use reader::{Init, Interrupter, Iter, ReaderOptions};
 pub use rpc::client::RpcClient;
 pub use rpc::server::{Request, RpcServer};

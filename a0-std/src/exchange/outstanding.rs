@@ -122,7 +122,7 @@ impl Outstanding {
                 patrol = now + PATROL;
                 continue;
             }
-            match feed.wait(Some(patrol - now)) {
+            match feed.wait_on(patrol - now) {
                 Ok(received) => self.examine(&feed, received),
                 Err(Error::Timeout { .. }) => {}
                 Err(Error::Interrupted { .. }) => break,

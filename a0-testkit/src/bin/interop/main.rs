@@ -137,7 +137,8 @@ fn run(command: Command) -> Result<Value> {
             Ok(json!({ "seq": publisher.publish_with(&[("end", "")], "")?.seq }))
         }
         Command::Subscribe { topic, kind, arena } => {
-            let options = ReaderOptions { init: Init::Oldest, iter: Iter::Next, file: file(arena) };
+            let options =
+                ReaderOptions { init: Init::Oldest, iter: Iter::Next, file: file(arena), ..Default::default() };
             match kind {
                 Kind::Sync => subscribe_sync(&topic, options),
                 Kind::Threaded => subscribe_threaded(&topic, options),
@@ -155,7 +156,7 @@ fn run(command: Command) -> Result<Value> {
                 "NEWEST" => Iter::Newest,
                 other => return Err(format!("no Iter {other}").into()),
             };
-            show(&topic, kind, ReaderOptions { init, iter, file: file(arena) })
+            show(&topic, kind, ReaderOptions { init, iter, file: file(arena), ..Default::default() })
         }
         Command::Send { topic, arena } => {
             let publisher = Publisher::with_options(&topic, &file(arena))?;
