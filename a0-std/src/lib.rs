@@ -24,6 +24,8 @@
 //! * [`Cfg`], [`CfgVar`], [`CfgWatcher`]: configuration, changed by several programs at once.
 //! * [`Logger`], [`LogListener`], [`LogListenerSync`]: log messages with a level. With the feature `tracing` there is
 //!   `TracingLayer`, with the feature `log` there is `LogBackend`, for programs that use those crates.
+//! * With the feature `async`: `SubscriberStream`, `RpcClient::call_async`, `PrpcClient::stream_async` for any async runtime,
+//!   `SubscriberFd` for event loops.
 //! * [`Writer`], [`Reader`], [`ReaderSync`], …: the same over any [`File`].
 //! * [`Deadman`] tells others that this program lives.
 //! * [`Discovery`] (owns a thread), [`DiscoverySync`]: which topics there are, as they come and go.
@@ -49,6 +51,8 @@ mod prpc;
 mod pubsub;
 mod reader;
 mod rpc;
+#[cfg(feature = "async")]
+mod tasks;
 mod templates;
 mod topic;
 mod writer;
@@ -84,6 +88,13 @@ pub use reader::wait::Wait;
 pub use reader::{Init, Interrupter, Iter, ReaderOptions};
 pub use rpc::client::RpcClient;
 pub use rpc::server::{Request, RpcServer};
+#[cfg(feature = "async")]
+pub use tasks::{
+    calls::{ProgressStream, ReplyFuture},
+    event::SubscriberFd,
+    message_buf::MessageBuf,
+    stream::SubscriberStream,
+};
 pub use templates::Templates;
 pub use topic::Protocol;
 pub use writer::loan::Loan;

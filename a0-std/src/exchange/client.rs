@@ -91,8 +91,13 @@ impl Client {
 
     /// Forgets a call and tells everybody else.
     pub(crate) fn cancel(&self, call: &Id) -> Result<()> {
-        self.outstanding.forget(call);
-        self.shared.dialect.write_cancel(&self.shared.writer, call)
+        self.outstanding.cancel(call)
+    }
+
+    /// What waits for the answers of calls with a callback.
+    #[cfg(feature = "async")]
+    pub(crate) fn outstanding(&self) -> &Arc<Outstanding> {
+        &self.outstanding
     }
 
     fn start(&self) -> Result<()> {

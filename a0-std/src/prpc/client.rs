@@ -20,14 +20,14 @@ use crate::packet_buf::PacketBuf;
 /// wrong is the same as with an [`RpcClient`](crate::RpcClient).
 #[derive(Debug)]
 pub struct PrpcClient {
-    client: Client,
+    pub(crate) client: Client,
 }
 
 /// One answer of a connection. Dereferences to its packet.
 #[derive(Clone, Debug)]
 pub struct Progress {
-    packet: PacketBuf,
-    done: bool,
+    pub(crate) packet: PacketBuf,
+    pub(crate) done: bool,
 }
 
 impl Progress {

@@ -267,7 +267,7 @@ impl Feed {
     }
 
     /// Finds out, while there is nothing else to do, that the file was removed: then nothing will ever come.
-    fn look_after_the_file(&mut self) -> Result<()> {
+    pub(crate) fn look_after_the_file(&mut self) -> Result<()> {
         let now = Instant::now();
         if now < self.next_look {
             return Ok(());

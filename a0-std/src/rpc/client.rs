@@ -36,7 +36,7 @@ use crate::packet_buf::PacketBuf;
 /// ```
 #[derive(Debug)]
 pub struct RpcClient {
-    client: Client,
+    pub(crate) client: Client,
 }
 
 impl RpcClient {
