@@ -15,8 +15,8 @@ use crate::topic::Protocol;
 
 /// The messages of a topic as a stream, for any async runtime. It never ends; dropping it is all that stops it.
 ///
-/// All streams of a process are waited for by one thread, which wakes their tasks. A message that is there is taken
-/// without that thread, and without a lock. What a task does not take in time may be overwritten:
+/// All streams of a process are waited for by one thread, which wakes their tasks; a child made by `fork` has no such thread.
+/// A message that is there is taken without that thread, and without a lock. What a task does not take in time may be overwritten:
 /// [`MessageBuf::missed`] counts that.
 ///
 /// If the topic is removed, the stream gives [`Error::TopicRemoved`](crate::Error::TopicRemoved) once, within about two
