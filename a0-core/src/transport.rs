@@ -228,6 +228,16 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         Ok(())
     }
 
+    /// Announces somebody who will sleep on [`header::SLEEPERS`] himself, perhaps on several topics' at once, and gives the
+    /// value that the word must still have then. News that came before this must be looked for behind it; whatever comes later
+    /// changes the word and wakes.
+    ///
+    /// `None` where wake-ups do not reach that word, because the memory is not shared for writing, or because a 0.3 program was
+    /// here, which wakes in its own way only: then polling remains. The bounds of [`Transport::sleep`] hold here, too.
+    pub fn announce_sleeper(&self) -> Option<u32> {
+        (self.lock.can_sleep() && !self.has_foreign_users()).then(|| self.announce(PLAIN_SLEEPER))
+    }
+
     /// Sets a sleeper bit; gives the word as it is now.
     fn announce(&self, bit: u32) -> u32 {
         let word = self.mem.fetch_or_u32(header::SLEEPERS, bit, AcqRel) | bit;

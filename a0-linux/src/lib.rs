@@ -5,6 +5,7 @@
 //!   programs, and costs no system call when nobody else wants it. [`AccessLock`] is the lock that goes with the way a
 //!   file was opened; [`in_place`] gives references to what is locked.
 //! * [`DeadmanFile`] is what says whether a thread still lives.
+//! * [`wait_any`] sleeps on many topics at once.
 //! * [`SystemClock`], [`thread_id`] and [`random_seed`] are the rest.
 //!
 //! ```
@@ -28,6 +29,7 @@ mod file;
 mod futex;
 pub mod in_place;
 mod lock;
+mod many;
 mod pi;
 mod random;
 mod thread;
@@ -41,5 +43,6 @@ pub use file::mapping::Mapping;
 pub use file::remove::{remove, remove_all};
 pub use file::{FileOptions, Mode, TopicFile};
 pub use lock::{AccessLock, LocalLock, RobustLock};
+pub use many::{MAX_WORDS, wait_any};
 pub use random::random_seed;
 pub use thread::{fork_count, id as thread_id};

@@ -161,6 +161,14 @@ pub enum Error {
         /// The reason.
         source: std::io::Error,
     },
+    /// The operating system refused a file descriptor.
+    #[error("{}: no file descriptor for it: {source}; there may be too many open files (see ulimit -n)", path.display())]
+    Event {
+        /// The topic's file.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
     /// The operating system refused what a discovery needs: a thread, or a file descriptor.
     #[error("{}: no discovery: {source}; there may be too many threads or open files (see ulimit -a)", pattern.display())]
     Discovery {

@@ -24,12 +24,14 @@
 //! * [`Cfg`], [`CfgVar`], [`CfgWatcher`]: configuration, changed by several programs at once.
 //! * [`Logger`], [`LogListener`], [`LogListenerSync`]: log messages with a level. With the feature `tracing` there is
 //!   `TracingLayer`, with the feature `log` there is `LogBackend`, for programs that use those crates.
+//! * With the feature `async`: `SubscriberStream`, `RpcClient::call_async`, `PrpcClient::stream_async` for any async runtime,
+//!   `SubscriberFd` for event loops.
 //! * [`Writer`], [`Reader`], [`ReaderSync`], …: the same over any [`File`].
 //! * [`Deadman`] tells others that this program lives.
 //! * [`Discovery`] (owns a thread), [`DiscoverySync`]: which topics there are, as they come and go.
 //! * [`Packet`], [`PacketView`]: what is sent: an id, headers, a payload.
 //! * [`TimeMono`], [`TimeWall`]: the times in headers; [`SystemClock`] tells them.
-//! * [`Init`], [`Iter`]: where a reader starts and how it goes on.
+//! * [`Init`], [`Iter`], [`Wait`]: where a reader starts, how it goes on, and how it waits.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod cfg;
@@ -49,6 +51,8 @@ mod prpc;
 mod pubsub;
 mod reader;
 mod rpc;
+#[cfg(feature = "async")]
+mod tasks;
 mod templates;
 mod topic;
 mod writer;
@@ -66,6 +70,7 @@ pub use cfg::{Cfg, CfgError, CfgVar, CfgWatcher};
 pub use deadman::{Deadman, DeadmanInterrupter, DeadmanOptions, DeadmanState, Taken};
 pub use discovery::{DiscoveredTopic, Discovery, DiscoveryEvent, DiscoverySync};
 pub use error::{Error, Result};
+pub use exchange::client::ClientOptions;
 pub use exchange::server::{ServerOptions, ServerStart};
 pub use file::File;
 pub use glob::PathGlob;
@@ -79,9 +84,17 @@ pub use pubsub::{Publisher, Subscriber, SubscriberSync, SubscriberSyncZeroCopy, 
 pub use reader::in_place::View;
 pub use reader::sync::{ReaderSync, ReaderSyncZeroCopy};
 pub use reader::threaded::{Reader, ReaderZeroCopy};
+pub use reader::wait::Wait;
 pub use reader::{Init, Interrupter, Iter, ReaderOptions};
 pub use rpc::client::RpcClient;
 pub use rpc::server::{Request, RpcServer};
+#[cfg(feature = "async")]
+pub use tasks::{
+    calls::{ProgressStream, ReplyFuture},
+    event::SubscriberFd,
+    message_buf::MessageBuf,
+    stream::SubscriberStream,
+};
 pub use templates::Templates;
 pub use topic::Protocol;
 pub use writer::loan::Loan;

@@ -130,7 +130,7 @@ pub struct Subscriber {
 
 impl Subscriber {
     /// Subscribes; creates the topic if it does not exist. Options: an [`Init`](crate::Init), an
-    /// [`Iter`](crate::Iter), a pair of both, or [`ReaderOptions`].
+    /// [`Iter`](crate::Iter), a pair of both, a [`Wait`](crate::Wait), or [`ReaderOptions`].
     ///
     /// # Errors
     /// [`Error::BadTopic`](crate::Error::BadTopic), [`Error::BadEnv`](crate::Error::BadEnv), [`Error::Thread`](crate::Error::Thread), or as [`File::open`].

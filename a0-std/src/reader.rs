@@ -4,6 +4,7 @@ pub(crate) mod feed;
 pub(crate) mod in_place;
 pub(crate) mod sync;
 pub(crate) mod threaded;
+pub(crate) mod wait;
 pub(crate) mod worker;
 
 use std::os::fd::OwnedFd;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use a0_linux::FileOptions;
 
 use crate::file::File;
+use crate::reader::wait::Wait;
 
 /// Where a reader starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,13 +39,15 @@ pub enum Iter {
     Newest,
 }
 
-/// Options of a reader. An [`Init`], an [`Iter`], a pair of both, or `()` convert into it.
+/// Options of a reader. An [`Init`], an [`Iter`], a pair of both, a [`Wait`], or `()` convert into it.
 #[derive(Clone, Debug, Default)]
 pub struct ReaderOptions {
     /// Where it starts.
     pub init: Init,
     /// How it goes on.
     pub iter: Iter,
+    /// How it waits for a message that is not there yet.
+    pub wait: Wait,
     /// How the topic's file is opened, and created if it does not exist. Readers made from a [`File`] ignore it.
     pub file: FileOptions,
 }
@@ -63,6 +67,12 @@ impl From<Init> for ReaderOptions {
 impl From<Iter> for ReaderOptions {
     fn from(iter: Iter) -> Self {
         ReaderOptions { iter, ..Default::default() }
+    }
+}
+
+impl From<Wait> for ReaderOptions {
+    fn from(wait: Wait) -> Self {
+        ReaderOptions { wait, ..Default::default() }
     }
 }
 

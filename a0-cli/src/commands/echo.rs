@@ -163,6 +163,7 @@ impl Args {
                 Step::Newest => Iter::Newest,
             },
             file: FileOptions::default().access(access),
+            ..ReaderOptions::default()
         };
         match SubscriberSync::new(&self.topic, options(Mode::Shared)) {
             Err(denied @ Error::File(FileError::PermissionDenied { .. } | FileError::OtherPidNamespace { .. })) => {

@@ -11,10 +11,38 @@ use crate::exchange::dialect::Dialect;
 use crate::exchange::liveness::Liveness;
 use crate::exchange::outstanding::{Callback, Outstanding};
 use crate::file::File;
-use crate::reader::Init;
 use crate::reader::feed::Feed;
+use crate::reader::wait::Wait;
 use crate::reader::worker::Worker;
 use crate::writer::Writer;
+
+/// Options of a client. A [`Wait`], a reference to [`FileOptions`], or `()` convert into it.
+#[derive(Clone, Debug, Default)]
+pub struct ClientOptions {
+    /// How it waits for answers: in the calling thread, or in the one that calls back, which sleeps while there is nothing to
+    /// wait for.
+    pub wait: Wait,
+    /// How the topic's file is opened, and created if it does not exist.
+    pub file: FileOptions,
+}
+
+impl From<()> for ClientOptions {
+    fn from((): ()) -> Self {
+        ClientOptions::default()
+    }
+}
+
+impl From<Wait> for ClientOptions {
+    fn from(wait: Wait) -> Self {
+        ClientOptions { wait, ..Default::default() }
+    }
+}
+
+impl From<&FileOptions> for ClientOptions {
+    fn from(file: &FileOptions) -> Self {
+        ClientOptions { file: file.clone(), ..Default::default() }
+    }
+}
 
 /// Sends calls; those with a callback are waited for by a thread, which is started for the first of them.
 #[derive(Debug)]
@@ -30,16 +58,17 @@ pub(crate) struct Shared {
     pub(crate) dialect: &'static Dialect,
     pub(crate) writer: Writer,
     pub(crate) liveness: Liveness,
+    wait: Wait,
     /// Readers that no call uses right now: there have never been more than calls at the same time.
     feeds: Mutex<Vec<Feed>>,
 }
 
 impl Client {
-    pub(crate) fn new(dialect: &'static Dialect, topic: &str, options: &FileOptions) -> Result<Client> {
-        let file = File::open(dialect.protocol.path(topic)?, options)?;
+    pub(crate) fn new(dialect: &'static Dialect, topic: &str, options: &ClientOptions) -> Result<Client> {
+        let file = File::open(dialect.protocol.path(topic)?, &options.file)?;
         let writer = Writer::new(&file).with_standard_headers();
         let liveness = Liveness::new(dialect, topic);
-        let shared = Arc::new(Shared { dialect, writer, liveness, feeds: Mutex::default() });
+        let shared = Arc::new(Shared { dialect, writer, liveness, wait: options.wait, feeds: Mutex::default() });
         Ok(Client { outstanding: Arc::new(Outstanding::new(Arc::clone(&shared))), shared, worker: Mutex::default() })
     }
 
@@ -62,14 +91,19 @@ impl Client {
 
     /// Forgets a call and tells everybody else.
     pub(crate) fn cancel(&self, call: &Id) -> Result<()> {
-        self.outstanding.forget(call);
-        self.shared.dialect.write_cancel(&self.shared.writer, call)
+        self.outstanding.cancel(call)
+    }
+
+    /// What waits for the answers of calls with a callback.
+    #[cfg(feature = "async")]
+    pub(crate) fn outstanding(&self) -> &Arc<Outstanding> {
+        &self.outstanding
     }
 
     fn start(&self) -> Result<()> {
         let mut worker = self.worker();
         if worker.is_none() {
-            let feed = Feed::new(self.shared.file(), &Init::AwaitNew.into())?;
+            let feed = self.shared.new_feed()?;
             let outstanding = Arc::clone(&self.outstanding);
             *worker = Some(Worker::start("a0-client", feed, move |feed| outstanding.run(feed))?);
         }
@@ -99,7 +133,11 @@ impl Shared {
     /// A reader, placed anywhere.
     pub(crate) fn feed(&self) -> Result<Feed> {
         let pooled = self.feeds().pop();
-        pooled.map_or_else(|| Feed::new(self.file(), &Init::AwaitNew.into()), Ok)
+        pooled.map_or_else(|| self.new_feed(), Ok)
+    }
+
+    fn new_feed(&self) -> Result<Feed> {
+        Feed::new(self.file(), &self.wait.into())
     }
 
     /// Keeps a reader for the next call.

@@ -90,11 +90,12 @@ impl Outstanding {
         Ok(())
     }
 
-    /// Drops a call without calling back.
-    pub(crate) fn forget(&self, id: &Id) {
+    /// Forgets a call without calling back, and tells everybody else.
+    pub(crate) fn cancel(&self, id: &Id) -> Result<()> {
         let call = self.table().calls.remove(id);
         // What a callback owns is dropped without the lock.
         drop(call);
+        self.shared.dialect.write_cancel(&self.shared.writer, id)
     }
 
     /// Lets a parked thread look whether it is to end.
@@ -122,7 +123,7 @@ impl Outstanding {
                 patrol = now + PATROL;
                 continue;
             }
-            match feed.wait(Some(patrol - now)) {
+            match feed.wait_on(patrol - now) {
                 Ok(received) => self.examine(&feed, received),
                 Err(Error::Timeout { .. }) => {}
                 Err(Error::Interrupted { .. }) => break,

@@ -15,6 +15,7 @@ use crate::exchange::watch::Watch;
 use crate::file::File;
 use crate::packet_buf::PacketBuf;
 use crate::reader::feed::Feed;
+use crate::reader::wait::Wait;
 use crate::reader::worker::Worker;
 use crate::reader::{Init, ReaderOptions};
 use crate::writer::Writer;
@@ -29,11 +30,13 @@ pub enum ServerStart {
     OldestUnanswered,
 }
 
-/// Options of a server. A [`ServerStart`] or `()` convert into it.
+/// Options of a server. A [`ServerStart`], a [`Wait`], or `()` convert into it.
 #[derive(Clone, Debug, Default)]
 pub struct ServerOptions {
     /// Which requests it takes first.
     pub start: ServerStart,
+    /// How it waits for the next request.
+    pub wait: Wait,
     /// How the topic's file is opened, and created if it does not exist.
     pub file: FileOptions,
 }
@@ -47,6 +50,12 @@ impl From<()> for ServerOptions {
 impl From<ServerStart> for ServerOptions {
     fn from(start: ServerStart) -> Self {
         ServerOptions { start, ..Default::default() }
+    }
+}
+
+impl From<Wait> for ServerOptions {
+    fn from(wait: Wait) -> Self {
+        ServerOptions { wait, ..Default::default() }
     }
 }
 
@@ -94,9 +103,10 @@ impl Server {
         // Before any call is taken: a client that is answered knows whom to watch.
         let held = Arc::new(Held::new(dialect, topic)?);
         let mut shared = Arc::new(Shared { dialect, writer, held });
+        let feed = |init| Feed::new(&file, &ReaderOptions { init, wait: options.wait, ..Default::default() });
         let (feed, mut history) = match options.start {
-            ServerStart::AwaitNew => (Feed::new(&file, &Init::AwaitNew.into())?, History::default()),
-            ServerStart::OldestUnanswered => (Feed::new(&file, &Init::Oldest.into())?, History::of(&file, dialect)?),
+            ServerStart::AwaitNew => (feed(Init::AwaitNew)?, History::default()),
+            ServerStart::OldestUnanswered => (feed(Init::Oldest)?, History::of(&file, dialect)?),
         };
         let worker = Worker::start("a0-server", feed, move |mut feed| {
             while !feed.interrupter().is_interrupted() {

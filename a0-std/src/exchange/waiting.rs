@@ -61,7 +61,7 @@ impl<'c> Waiting<'c> {
         let (mut now, mut patrol) = (started, started + PATROL);
         loop {
             let until = deadline.map_or(patrol, |deadline| deadline.min(patrol));
-            match self.feed.wait(Some(until.saturating_duration_since(now))) {
+            match self.feed.wait_on(until.saturating_duration_since(now)) {
                 Ok(received) => {
                     if let Some(result) = self.examine(received) {
                         return result;

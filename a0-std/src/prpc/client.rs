@@ -5,10 +5,9 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use a0_core::Id;
-use a0_linux::FileOptions;
 
 use crate::error::Result;
-use crate::exchange::client::Client;
+use crate::exchange::client::{Client, ClientOptions};
 use crate::exchange::dialect::PRPC;
 use crate::exchange::waiting::Waiting;
 use crate::file::File;
@@ -21,14 +20,14 @@ use crate::packet_buf::PacketBuf;
 /// wrong is the same as with an [`RpcClient`](crate::RpcClient).
 #[derive(Debug)]
 pub struct PrpcClient {
-    client: Client,
+    pub(crate) client: Client,
 }
 
 /// One answer of a connection. Dereferences to its packet.
 #[derive(Clone, Debug)]
 pub struct Progress {
-    packet: PacketBuf,
-    done: bool,
+    pub(crate) packet: PacketBuf,
+    pub(crate) done: bool,
 }
 
 impl Progress {
@@ -57,15 +56,15 @@ impl PrpcClient {
     /// # Errors
     /// [`Error::BadTopic`](crate::Error::BadTopic), [`Error::BadEnv`](crate::Error::BadEnv), or as [`File::open`].
     pub fn new(topic: &str) -> Result<PrpcClient> {
-        PrpcClient::with_options(topic, &FileOptions::default())
+        PrpcClient::with_options(topic, ())
     }
 
-    /// Opens the topic; the options say how it is created if it does not exist.
+    /// Opens the topic; the options say how it is created if it does not exist, and how answers are waited for.
     ///
     /// # Errors
     /// As [`PrpcClient::new`].
-    pub fn with_options(topic: &str, options: &FileOptions) -> Result<PrpcClient> {
-        Ok(PrpcClient { client: Client::new(&PRPC, topic, options)? })
+    pub fn with_options(topic: &str, options: impl Into<ClientOptions>) -> Result<PrpcClient> {
+        Ok(PrpcClient { client: Client::new(&PRPC, topic, &options.into())? })
     }
 
     /// Opens a connection and returns; its answers go to the callback, on a thread that the client starts for the

@@ -61,8 +61,8 @@ impl PrpcServer {
         PrpcServer::with_options(topic, (), on_connect, on_cancel)
     }
 
-    /// Serves connections; the options say which ones come first, and how the topic is created. A connection that has
-    /// got anything counts as answered.
+    /// Serves connections; the options say which ones come first, how the next one is waited for, and how the topic is
+    /// created. A connection that has got anything counts as answered.
     ///
     /// # Errors
     /// As [`PrpcServer::new`].

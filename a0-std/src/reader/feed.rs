@@ -1,7 +1,5 @@
 //! The engine of every reader: polling, spinning, sleeping.
 
-use std::sync::OnceLock;
-use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use a0_core::{Buffer, Cursor, LockError, Received, Select};
@@ -11,10 +9,8 @@ use crate::error::{Error, Result};
 use crate::file::{File, PATROL};
 use crate::message::Message;
 use crate::packet::PacketView;
+use crate::reader::wait::Wait;
 use crate::reader::{Init, Interrupter, Iter, ReaderOptions};
-
-/// How long a reader looks before it sleeps: long enough for a peer that answers at once, as waking takes far longer.
-const SPIN: Duration = Duration::from_micros(5);
 
 /// Looks between two glances at the clock.
 const LOOKS: u32 = 16;
@@ -36,6 +32,9 @@ pub(crate) struct Feed {
     first: First,
     started_empty: bool,
     init: Init,
+    wait: Wait,
+    /// How long to look before it sleeps: what is left of that since the last message, or since it was called.
+    spin: Duration,
     pub(super) buffer: Scratch,
     sleep: Duration,
     /// When to look again whether the file is there.
@@ -97,6 +96,8 @@ impl Feed {
             first: if placed { First::PlacedIfThere } else { First::Usual },
             started_empty: state.is_empty(),
             init: options.init,
+            wait: options.wait,
+            spin: options.wait.spin(),
             buffer: Scratch::default(),
             sleep: SHORTEST_SLEEP,
             next_look: Instant::now(),
@@ -117,7 +118,7 @@ impl Feed {
     pub(crate) fn place_at(&mut self, cursor: Cursor) {
         self.cursor = cursor;
         self.first = First::Usual;
-        self.sleep = SHORTEST_SLEEP;
+        self.start_over();
     }
 
     /// The place behind the last message.
@@ -208,38 +209,65 @@ impl Feed {
         self.wait_with(timeout, Feed::poll)
     }
 
+    /// The same for a caller whose own wait goes on: what was looked for in vain since the last message is slept for.
+    pub(crate) fn wait_on(&mut self, timeout: Duration) -> Result<Received> {
+        self.wait_until_found(Some(timeout), Feed::poll)
+    }
+
     /// Waits until `poll` gives something.
     #[inline]
     pub(crate) fn wait_with<T>(
         &mut self,
         timeout: Option<Duration>,
+        poll: impl FnMut(&mut Feed) -> Result<Option<T>>,
+    ) -> Result<T> {
+        self.spin = self.wait.spin();
+        self.wait_until_found(timeout, poll)
+    }
+
+    #[inline]
+    fn wait_until_found<T>(
+        &mut self,
+        timeout: Option<Duration>,
         mut poll: impl FnMut(&mut Feed) -> Result<Option<T>>,
     ) -> Result<T> {
         if let Some(found) = poll(self)? {
+            self.start_over();
             return Ok(found);
         }
-        let started = Instant::now();
+        // A wait without an end needs no clock.
+        let limit = timeout.map(|timeout| (Instant::now(), timeout));
+        let mut left = timeout.unwrap_or(Duration::MAX);
         loop {
             if self.interrupter.is_interrupted() {
                 return Err(Error::Interrupted { path: self.file.path().to_owned() });
             }
-            let left = timeout.map(|timeout| timeout.saturating_sub(started.elapsed()));
-            if left == Some(Duration::ZERO) {
+            if let Some((started, _)) = limit
+                && left.is_zero()
+            {
                 return Err(Error::Timeout { path: self.file.path().to_owned(), waited: started.elapsed() });
             }
-            if !self.spin() {
-                self.sleep(left.unwrap_or(Duration::MAX))?;
-            }
+            self.rest(left)?;
             if let Some(found) = poll(self)? {
-                self.sleep = SHORTEST_SLEEP;
+                self.start_over();
                 return Ok(found);
             }
             self.look_after_the_file()?;
+            if let Some((started, timeout)) = limit {
+                left = timeout.saturating_sub(started.elapsed());
+            }
         }
     }
 
+    /// Begins anew with looking, and with short sleeps.
+    #[inline]
+    fn start_over(&mut self) {
+        self.spin = self.wait.spin();
+        self.sleep = SHORTEST_SLEEP;
+    }
+
     /// Finds out, while there is nothing else to do, that the file was removed: then nothing will ever come.
-    fn look_after_the_file(&mut self) -> Result<()> {
+    pub(crate) fn look_after_the_file(&mut self) -> Result<()> {
         let now = Instant::now();
         if now < self.next_look {
             return Ok(());
@@ -256,26 +284,37 @@ impl Feed {
             Iter::Newest => Init::MostRecent,
         };
         let interrupter = self.interrupter.moved_to(&file);
-        *self = Feed { interrupter, ..Feed::new(&file, &(init, self.iter).into())? };
+        let options = ReaderOptions { init, iter: self.iter, wait: self.wait, ..Default::default() };
+        *self = Feed { interrupter, ..Feed::new(&file, &options)? };
         self.start_threaded();
         Ok(true)
     }
 
-    /// Looks for a moment; whether there may be news.
-    fn spin(&self) -> bool {
-        static SINGLE_CORE: OnceLock<bool> = OnceLock::new();
-        if *SINGLE_CORE.get_or_init(|| available_parallelism().is_ok_and(|cores| cores.get() == 1)) {
-            return false;
+    /// Looks, then sleeps. Returns as soon as there may be news, and now and then.
+    fn rest(&mut self, at_most: Duration) -> Result<()> {
+        let spin = self.spin.min(at_most).min(PATROL);
+        if !spin.is_zero() {
+            if self.spin_for(spin) {
+                return Ok(());
+            }
+            self.spin -= spin;
         }
+        let left = at_most.saturating_sub(spin);
+        if self.spin.is_zero() && !left.is_zero() { self.sleep(left) } else { Ok(()) }
+    }
+
+    /// Looks for a moment; whether there may be news.
+    fn spin_for(&self, at_most: Duration) -> bool {
         let topic = self.file.transport();
         let started = Instant::now();
         loop {
             if topic.spin_for_news(&self.cursor, LOOKS) {
                 return true;
             }
-            if started.elapsed() > SPIN {
+            if started.elapsed() > at_most || self.interrupter.is_interrupted() {
                 return false;
             }
+            Wait::relax();
         }
     }
 

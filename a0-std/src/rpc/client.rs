@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use a0_core::Id;
-use a0_linux::FileOptions;
 
 use crate::error::Result;
-use crate::exchange::client::Client;
+use crate::exchange::client::{Client, ClientOptions};
 use crate::exchange::dialect::RPC;
 use crate::exchange::waiting::Waiting;
 use crate::file::File;
@@ -37,7 +36,7 @@ use crate::packet_buf::PacketBuf;
 /// ```
 #[derive(Debug)]
 pub struct RpcClient {
-    client: Client,
+    pub(crate) client: Client,
 }
 
 impl RpcClient {
@@ -46,15 +45,15 @@ impl RpcClient {
     /// # Errors
     /// [`Error::BadTopic`](crate::Error::BadTopic), [`Error::BadEnv`](crate::Error::BadEnv), or as [`File::open`].
     pub fn new(topic: &str) -> Result<RpcClient> {
-        RpcClient::with_options(topic, &FileOptions::default())
+        RpcClient::with_options(topic, ())
     }
 
-    /// Opens the topic; the options say how it is created if it does not exist.
+    /// Opens the topic; the options say how it is created if it does not exist, and how answers are waited for.
     ///
     /// # Errors
     /// As [`RpcClient::new`].
-    pub fn with_options(topic: &str, options: &FileOptions) -> Result<RpcClient> {
-        Ok(RpcClient { client: Client::new(&RPC, topic, options)? })
+    pub fn with_options(topic: &str, options: impl Into<ClientOptions>) -> Result<RpcClient> {
+        Ok(RpcClient { client: Client::new(&RPC, topic, &options.into())? })
     }
 
     /// Sends a request and waits for the reply, at most `timeout` (a `Duration`, or `None` for as long as it takes).

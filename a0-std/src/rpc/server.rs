@@ -62,7 +62,7 @@ impl RpcServer {
         RpcServer::with_options(topic, (), on_request, on_cancel)
     }
 
-    /// Serves requests; the options say which ones come first, and how the topic is created.
+    /// Serves requests; the options say which ones come first, how the next one is waited for, and how the topic is created.
     ///
     /// # Errors
     /// As [`RpcServer::new`].

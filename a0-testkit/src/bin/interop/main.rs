@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use a0_core::Clock;
 use a0_linux::SystemClock;
 use a0_std::{
-    Error, FileOptions, Init, Iter, Message, Packet, Publisher, ReaderOptions, Subscriber, SubscriberSync, keys,
+    Error, FileOptions, Init, Iter, Message, Packet, Publisher, ReaderOptions, Subscriber, SubscriberSync, Wait, keys,
 };
 use clap::{Parser, ValueEnum};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -81,7 +81,13 @@ enum Command {
         arena: u64,
     },
     /// Answers every message of one topic on another one.
-    Echo { from: String, to: String },
+    Echo {
+        from: String,
+        to: String,
+        /// Without sleeping.
+        #[arg(long)]
+        spin: bool,
+    },
     /// Waits for a line, then sends messages one by one, each when the one before was answered.
     Ping {
         to: String,
@@ -91,6 +97,9 @@ enum Command {
         /// Milliseconds before each.
         #[arg(long, default_value_t = 0)]
         pause: u64,
+        /// Waits for answers without sleeping.
+        #[arg(long)]
+        spin: bool,
     },
     #[command(flatten)]
     Cfg(cfg::Command),
@@ -137,7 +146,8 @@ fn run(command: Command) -> Result<Value> {
             Ok(json!({ "seq": publisher.publish_with(&[("end", "")], "")?.seq }))
         }
         Command::Subscribe { topic, kind, arena } => {
-            let options = ReaderOptions { init: Init::Oldest, iter: Iter::Next, file: file(arena) };
+            let options =
+                ReaderOptions { init: Init::Oldest, iter: Iter::Next, file: file(arena), ..Default::default() };
             match kind {
                 Kind::Sync => subscribe_sync(&topic, options),
                 Kind::Threaded => subscribe_threaded(&topic, options),
@@ -155,7 +165,7 @@ fn run(command: Command) -> Result<Value> {
                 "NEWEST" => Iter::Newest,
                 other => return Err(format!("no Iter {other}").into()),
             };
-            show(&topic, kind, ReaderOptions { init, iter, file: file(arena) })
+            show(&topic, kind, ReaderOptions { init, iter, file: file(arena), ..Default::default() })
         }
         Command::Send { topic, arena } => {
             let publisher = Publisher::with_options(&topic, &file(arena))?;
@@ -165,8 +175,8 @@ fn run(command: Command) -> Result<Value> {
             }
             Ok(Value::Null)
         }
-        Command::Echo { from, to } => {
-            let mut reader = SubscriberSync::new(&from, ())?;
+        Command::Echo { from, to, spin } => {
+            let mut reader = SubscriberSync::new(&from, strategy(spin))?;
             let publisher = Publisher::new(&to)?;
             ready()?;
             loop {
@@ -177,7 +187,9 @@ fn run(command: Command) -> Result<Value> {
                 }
             }
         }
-        Command::Ping { to, from, count, pause } => ping(&to, &from, count, Duration::from_millis(pause)),
+        Command::Ping { to, from, count, pause, spin } => {
+            ping(&to, &from, count, Duration::from_millis(pause), strategy(spin))
+        }
         Command::Cfg(command) => command.run(),
         Command::Deadman(command) => command.run(),
         Command::Log(command) => command.run(),
@@ -425,9 +437,13 @@ fn packet(description: &Value) -> Result<Packet> {
     Ok(packet)
 }
 
-fn ping(to: &str, from: &str, count: u64, pause: Duration) -> Result<Value> {
+fn strategy(spin: bool) -> Wait {
+    if spin { Wait::Spin } else { Wait::default() }
+}
+
+fn ping(to: &str, from: &str, count: u64, pause: Duration, wait: Wait) -> Result<Value> {
     let publisher = Publisher::new(to)?;
-    let mut reader = SubscriberSync::new(from, ())?;
+    let mut reader = SubscriberSync::new(from, wait)?;
     ready()?;
     wait_for_line()?;
     let mut times = Vec::new();

@@ -29,7 +29,7 @@ fn step(request: &[u8], n: u32) -> Vec<u8> {
 }
 
 pub(crate) fn serve(stage: &Stage) -> Outcome {
-    let options = ServerOptions { start: ServerStart::OldestUnanswered, file: existing() };
+    let options = ServerOptions { start: ServerStart::OldestUnanswered, file: existing(), ..Default::default() };
     // A reply that cannot be sent shows as a call that hangs.
     let reply = |request: Request| drop(request.reply(backwards(request.payload())));
     let answer = |connection: Connection| {

@@ -1,0 +1,76 @@
+//! Waiting strategies.
+
+use std::sync::OnceLock;
+use std::thread::{self, available_parallelism};
+use std::time::Duration;
+
+/// How a blocking call waits for what is not there yet: by looking again and again, which is fast and keeps a core busy,
+/// or asleep, which costs nothing until somebody publishes, and then a wake-up by the publisher.
+///
+/// Timeouts, interrupters and dropped handles end a wait in every strategy. Readers of a topic may have different ones.
+///
+/// | | delay | publisher | reader's core |
+/// |---|---|---|---|
+/// | [`Wait::Spin`] | that of the memory | no system call | busy |
+/// | [`Wait::SpinThenSleep`] | as above if it comes in time | no system call if it comes in time | busy for so long per call |
+/// | [`Wait::Sleep`] | a wake-up by the kernel | one system call | free |
+///
+/// ```
+/// use a0_std::{Init, ReaderOptions, SubscriberSync, Wait};
+/// use std::time::Duration;
+/// # let root = tempfile::tempdir_in("/dev/shm").unwrap();
+/// # unsafe { std::env::set_var("A0_ROOT", root.path()) };
+///
+/// // An option by itself, or one of several.
+/// let asleep = SubscriberSync::new("news", Wait::Sleep)?;
+/// let wait = Wait::SpinThenSleep(Duration::from_micros(50));
+/// let alert = SubscriberSync::new("news", ReaderOptions { init: Init::Oldest, wait, ..Default::default() })?;
+/// # Ok::<(), a0_std::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Looks until it comes and never sleeps: no system call per message on either side. For a thread that has a core of
+    /// its own.
+    ///
+    /// In a process that may use one core only, it lets others run after every few looks, which is a system call each.
+    Spin,
+    /// Looks for so long, then sleeps. In a process that may use one core only, it sleeps at once, since nobody could
+    /// publish meanwhile.
+    SpinThenSleep(Duration),
+    /// Sleeps at once. For threads that share a core with whoever publishes, and for messages that are far between.
+    Sleep,
+}
+
+impl Wait {
+    /// Long enough for a peer that answers at once, as waking takes far longer.
+    const USUAL_SPIN: Duration = Duration::from_micros(5);
+
+    /// How long a call looks before it sleeps; [`Duration::ZERO`] if it does not look.
+    pub(crate) fn spin(self) -> Duration {
+        match self {
+            Wait::Spin => Duration::MAX,
+            Wait::SpinThenSleep(spin) if !is_single_core() => spin,
+            Wait::SpinThenSleep(_) | Wait::Sleep => Duration::ZERO,
+        }
+    }
+
+    /// Between two looks.
+    pub(crate) fn relax() {
+        if is_single_core() {
+            thread::yield_now();
+        }
+    }
+}
+
+impl Default for Wait {
+    /// 5 µs of looking, then sleep: catches a peer that answers at once, and costs an idle reader nothing.
+    fn default() -> Self {
+        Wait::SpinThenSleep(Wait::USUAL_SPIN)
+    }
+}
+
+/// Whether this process could use one core only when it first asked: by its affinity and its cgroup's quota.
+fn is_single_core() -> bool {
+    static SINGLE_CORE: OnceLock<bool> = OnceLock::new();
+    *SINGLE_CORE.get_or_init(|| available_parallelism().is_ok_and(|cores| cores.get() == 1))
+}

@@ -1,0 +1,56 @@
+//! A reader that never waits, but has itself told when to look again.
+
+use a0_core::Received;
+
+use crate::error::{Error, Result};
+use crate::file::File;
+use crate::message::Message;
+use crate::reader::ReaderOptions;
+use crate::reader::feed::Feed;
+use crate::tasks::helper::{Bell, Tell};
+
+/// Reads what is there, and goes on with the topic that takes the place of a removed one.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    feed: Feed,
+    bell: Bell,
+    /// The file is gone, and its reader has been told so.
+    removed: bool,
+}
+
+impl Follower {
+    pub(crate) fn new(file: &File, options: &ReaderOptions) -> Result<Follower> {
+        let mut feed = Feed::new(file, options)?;
+        feed.start_threaded();
+        Ok(Follower { feed, bell: Bell::default(), removed: false })
+    }
+
+    /// The next message. If there is none, `tell` says who is to be told when to ask again.
+    pub(crate) fn next(&mut self, tell: impl FnOnce() -> Tell) -> Result<Option<Received>> {
+        loop {
+            if let Some(received) = self.feed.poll()? {
+                return Ok(Some(received));
+            }
+            if self.removed {
+                // What cannot be opened now may be sound by the next look.
+                if matches!(self.feed.move_on(), Ok(true)) {
+                    self.removed = false;
+                    continue;
+                }
+            } else if let Err(error) = self.feed.look_after_the_file() {
+                self.removed = matches!(error, Error::TopicRemoved { .. });
+                return Err(error);
+            }
+            self.bell.set(self.feed.file(), self.feed.cursor(), tell())?;
+            return Ok(None);
+        }
+    }
+
+    pub(crate) fn message(&self, received: Received) -> Result<Message<'_>> {
+        self.feed.message(received)
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        self.feed.file()
+    }
+}

@@ -1,0 +1,185 @@
+//! The one thread that waits for all topics which tasks and event loops wait for.
+//!
+//! It sleeps on the sleepers words of up to 127 topics at once. It looks at the others, the least recently asked for, every
+//! 1 to 10 ms, and so at topics where no wake-up would reach it: those that were opened read-only or are used by 0.3
+//! programs, and all of them on a kernel that cannot sleep on many words. With nothing to wait for it sleeps for good.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use a0_core::Cursor;
+use a0_core::layout::header;
+use a0_linux::{MAX_WORDS, wait_any};
+use rustix::fd::OwnedFd;
+use rustix::thread::futex;
+
+use crate::error::{Error, Result};
+use crate::file::File;
+
+/// Bounds of one sleep: see [`a0_core::Transport::sleep`].
+const SLEEP: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(100));
+
+/// The same where a topic must be polled.
+const POLL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
+
+/// A sleep with nothing to wait for.
+const FOR_GOOD: Duration = Duration::from_secs(3600);
+
+/// Between two looks whether the files are still there: a system call for each.
+const PATROL: Duration = Duration::from_secs(1);
+
+static BOOK: Mutex<Book> = Mutex::new(Book { started: false, next: 0, orders: BTreeMap::new() });
+
+/// Counts the changes of the book; the thread sleeps on this word, too.
+static CHANGES: AtomicU32 = AtomicU32::new(0);
+
+/// What is waited for, by the order in which it was asked for.
+struct Book {
+    started: bool,
+    next: u64,
+    orders: BTreeMap<u64, Order>,
+}
+
+/// Somebody to be told, once, that there is something behind a place.
+struct Order {
+    file: File,
+    cursor: Cursor,
+    tell: Tell,
+}
+
+/// Who is told.
+#[derive(Clone, Debug)]
+pub(crate) enum Tell {
+    Task(Waker),
+    /// Becomes readable.
+    Event(Arc<OwnedFd>),
+}
+
+/// A place in the book; dropped, it is struck out.
+#[derive(Debug, Default)]
+pub(crate) struct Bell {
+    order: Option<u64>,
+}
+
+impl Bell {
+    /// Tells once, as soon as there may be something behind the cursor, or the file is gone. Replaces what was asked for before.
+    pub(crate) fn set(&mut self, file: &File, cursor: Cursor, tell: Tell) -> Result<()> {
+        let mut book = book();
+        book.start().map_err(|source| Error::Thread { path: file.path().to_owned(), source })?;
+        let key = book.next;
+        book.next += 1;
+        book.orders.insert(key, Order { file: file.clone(), cursor, tell });
+        let before = self.order.replace(key).and_then(|order| book.orders.remove(&order));
+        drop(book);
+        // A waker may drop what has a bell of its own.
+        drop(before);
+        CHANGES.fetch_add(1, Ordering::SeqCst);
+        // Can only fail for an address that is not mapped.
+        let _ = futex::wake(&CHANGES, futex::Flags::empty(), 1);
+        Ok(())
+    }
+}
+
+impl Drop for Bell {
+    fn drop(&mut self) {
+        let order = self.order.take().and_then(|order| book().orders.remove(&order));
+        drop(order);
+    }
+}
+
+fn book() -> MutexGuard<'static, Book> {
+    BOOK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Book {
+    fn start(&mut self) -> std::io::Result<()> {
+        if !self.started {
+            thread::Builder::new().name("a0-tasks".to_owned()).spawn(run)?;
+            self.started = true;
+        }
+        Ok(())
+    }
+
+    /// Takes out the orders that are due. Gives them, the words to sleep on, and whether these are all.
+    fn look(&mut self, patrol: bool) -> (Vec<Order>, Vec<(File, u32)>, bool) {
+        let mut words = Vec::new();
+        let mut all = true;
+        let mut due = Vec::new();
+        // The last ones first: they are the most likely to be heard of.
+        for (&key, Order { file, cursor, .. }) in self.orders.iter().rev() {
+            let topic = file.transport();
+            let word = if words.len() < MAX_WORDS - 1 { topic.announce_sleeper() } else { None };
+            // Behind the announcement.
+            if topic.may_have_news(cursor) || (patrol && !file.is_removed().is_ok_and(|removed| !removed)) {
+                due.push(key);
+            } else if let Some(word) = word {
+                words.push((file.clone(), word));
+            } else {
+                all = false;
+            }
+        }
+        (due.into_iter().filter_map(|key| self.orders.remove(&key)).collect(), words, all)
+    }
+}
+
+/// The thread.
+fn run() {
+    let mut can_sleep = true;
+    let mut next_patrol = Instant::now() + PATROL;
+    // Sleeps since somebody was told.
+    let mut idle = 0;
+    loop {
+        let changes = CHANGES.load(Ordering::SeqCst);
+        let now = Instant::now();
+        let patrol = now >= next_patrol;
+        if patrol {
+            next_patrol = now + PATROL;
+        }
+        let (due, words, all) = book().look(patrol);
+        let nothing = due.is_empty() && words.is_empty() && all;
+        if !due.is_empty() {
+            idle = 0;
+        }
+        for order in due {
+            order.tell.now();
+        }
+        let (shortest, longest) = if all && can_sleep { SLEEP } else { POLL };
+        let at_most = if nothing { FOR_GOOD } else { (shortest * (1 << idle)).min(longest) };
+        idle = (idle + 1).min(8);
+        if can_sleep {
+            let topics = words.iter().map(|(file, word)| (file.transport().mem().atomic_u32(header::SLEEPERS), *word));
+            can_sleep = wait_any([(&CHANGES, changes)].into_iter().chain(topics), at_most).is_ok();
+        } else {
+            sleep_alone(changes, at_most);
+        }
+    }
+}
+
+/// Sleeps until the book changes.
+fn sleep_alone(changes: u32, at_most: Duration) {
+    let at_most = rustix::time::Timespec {
+        tv_sec: at_most.as_secs().try_into().unwrap_or(i64::MAX),
+        tv_nsec: at_most.subsec_nanos().into(),
+    };
+    // Ends for many reasons; whoever calls it looks again.
+    let _ = futex::wait(&CHANGES, futex::Flags::empty(), changes, Some(&at_most));
+}
+
+impl Tell {
+    /// Runs without any lock held.
+    fn now(self) {
+        match self {
+            // A waker that panics has been reported by the hook; other tasks are not to suffer for it.
+            Tell::Task(waker) => drop(catch_unwind(AssertUnwindSafe(|| waker.wake()))),
+            Tell::Event(event) => {
+                // It fails if it is readable to the limit, and then it is readable.
+                let _ = rustix::io::write(&event, &1_u64.to_ne_bytes());
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Messages that own their bytes.
+
+use std::ops::Deref;
+
+use crate::message::Message;
+use crate::packet_buf::PacketBuf;
+
+/// A received packet that owns its content, with its place in the topic. Dereferences to the packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageBuf {
+    packet: PacketBuf,
+    seq: u64,
+    missed: u64,
+}
+
+impl MessageBuf {
+    /// Sequence number in the topic; see [`Message::seq`].
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Messages right before this one that the reader did not get; see [`Message::missed`].
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    /// The packet.
+    pub fn into_packet(self) -> PacketBuf {
+        self.packet
+    }
+}
+
+impl TryFrom<Message<'_>> for MessageBuf {
+    type Error = a0_core::PacketError;
+
+    fn try_from(message: Message<'_>) -> Result<MessageBuf, a0_core::PacketError> {
+        Ok(MessageBuf { packet: message.packet().try_into()?, seq: message.seq(), missed: message.missed() })
+    }
+}
+
+impl Deref for MessageBuf {
+    type Target = PacketBuf;
+
+    fn deref(&self) -> &PacketBuf {
+        &self.packet
+    }
+}

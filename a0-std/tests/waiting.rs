@@ -1,0 +1,285 @@
+//! Every waiting strategy: all messages come, timeouts and stops work, and it waits in the way that it says.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not recognised as tests")]
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use a0_std::{
+    ClientOptions, Error, FileOptions, Init, Iter, Mode, PrpcClient, PrpcServer, Publisher, ReaderOptions, RpcClient,
+    RpcServer, ServerOptions, Subscriber, SubscriberSync, SubscriberSyncZeroCopy, SubscriberZeroCopy, Wait,
+};
+use common::{root, topic};
+
+/// Long enough for a busy machine; no test that passes waits for it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const STRATEGIES: [Wait; 4] = [
+    Wait::Spin,
+    Wait::SpinThenSleep(Duration::from_micros(5)),
+    Wait::SpinThenSleep(Duration::from_millis(2)),
+    Wait::Sleep,
+];
+
+/// Rounds of each game.
+const ROUNDS: u32 = 200;
+
+/// A second process that plays all parts with one strategy; see [`child`].
+struct Peer {
+    process: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    fn start(topic: &str, strategy: usize) -> Peer {
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args(["child", "--exact", "--ignored", "--nocapture"])
+            .envs([("A0_ROOT", root().to_str().unwrap()), ("A0_TEST_TOPIC", topic)])
+            .env("A0_TEST_STRATEGY", strategy.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap());
+        let mut peer = Peer { process, lines };
+        while !peer.line().contains("at work") {}
+        peer
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        assert!(self.lines.read_line(&mut line).unwrap() > 0, "the second process has ended");
+        line
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Answers messages and calls, until its standard input ends.
+#[test]
+#[ignore = "a part of other tests"]
+fn child() {
+    let (Ok(topic), Ok(strategy)) = (std::env::var("A0_TEST_TOPIC"), std::env::var("A0_TEST_STRATEGY")) else { return };
+    let wait = STRATEGIES[strategy.parse::<usize>().unwrap()];
+    let back = Publisher::new(&format!("{topic}/back")).unwrap();
+    let _subscriber = Subscriber::new(&format!("{topic}/there"), wait, move |message| {
+        back.publish(message.payload()).unwrap();
+    })
+    .unwrap();
+    let rpc = RpcServer::with_options(
+        &topic,
+        wait,
+        |request| match request.payload() {
+            b"never" => {
+                std::mem::forget(request);
+                println!("taken");
+            }
+            payload => request.reply(payload).unwrap(),
+        },
+        |_| {},
+    )
+    .unwrap();
+    let prpc = PrpcServer::with_options(
+        &topic,
+        wait,
+        |connection| {
+            connection.send("one", false).unwrap();
+            connection.send("two", true).unwrap();
+        },
+        |_| {},
+    )
+    .unwrap();
+    println!("at work");
+    std::io::stdout().flush().unwrap();
+    std::io::stdin().lock().lines().for_each(drop);
+    rpc.close();
+    prpc.close();
+}
+
+#[test]
+fn messages_and_answers_come_in_every_strategy() {
+    for (strategy, wait) in STRATEGIES.into_iter().enumerate() {
+        let topic = topic();
+        let mut peer = Peer::start(&topic, strategy);
+
+        let there = Publisher::new(&format!("{topic}/there")).unwrap();
+        let mut back = SubscriberSync::new(&format!("{topic}/back"), wait).unwrap();
+        for round in 0..ROUNDS {
+            there.publish(round.to_le_bytes()).unwrap();
+            let message = back.read_blocking(PATIENCE).unwrap();
+            assert_eq!((message.payload(), message.missed()), (&round.to_le_bytes()[..], 0), "{wait:?}");
+        }
+        let client = RpcClient::with_options(&topic, wait).unwrap();
+        for round in 0..ROUNDS {
+            assert_eq!(client.call(round.to_le_bytes(), PATIENCE).unwrap().payload(), round.to_le_bytes());
+        }
+        let (tell, told) = mpsc::channel();
+        client.send("sent", move |reply| tell.send(reply.unwrap()).unwrap()).unwrap();
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap().payload(), b"sent");
+        let client = PrpcClient::with_options(&topic, ClientOptions { wait, ..Default::default() }).unwrap();
+        let answers: Vec<_> = client.stream("", PATIENCE).unwrap().map(|progress| progress.unwrap()).collect();
+        assert_eq!(answers.len(), 2);
+
+        // Its threads stop in this strategy, too.
+        drop(peer.process.stdin.take());
+        assert!(peer.process.wait().unwrap().success(), "{wait:?}");
+    }
+}
+
+#[test]
+fn the_death_of_a_server_is_noticed_in_every_strategy() {
+    for (strategy, wait) in STRATEGIES.into_iter().enumerate() {
+        let topic = topic();
+        let mut peer = Peer::start(&topic, strategy);
+        let client = RpcClient::with_options(&topic, wait).unwrap();
+        assert!(client.call("there?", PATIENCE).is_ok());
+        thread::scope(|scope| {
+            let caller = scope.spawn(|| client.call("never", PATIENCE));
+            let (tell, told) = mpsc::channel();
+            client.send("never", move |reply| tell.send(reply).unwrap()).unwrap();
+            for _ in 0..2 {
+                while !peer.line().contains("taken") {}
+            }
+            peer.process.kill().unwrap();
+            for result in [caller.join().unwrap(), told.recv_timeout(PATIENCE).unwrap()] {
+                assert!(matches!(result, Err(Error::ServerGone { .. })), "{wait:?}: {result:?}");
+            }
+        });
+    }
+}
+
+#[test]
+fn waits_end_in_time_and_when_they_are_told_to() {
+    for wait in STRATEGIES {
+        let topic = topic();
+        let mut reader = SubscriberSync::new(&topic, wait).unwrap();
+        let started = Instant::now();
+        assert!(matches!(reader.read_blocking(Duration::from_millis(30)), Err(Error::Timeout { .. })));
+        assert!(started.elapsed() >= Duration::from_millis(30));
+        assert!(matches!(reader.read_blocking(Duration::ZERO), Err(Error::Timeout { .. })));
+        let mut in_place = SubscriberSyncZeroCopy::new(&topic, wait).unwrap();
+        let nothing = in_place.read_blocking(Duration::from_millis(1), |_| {});
+        assert!(matches!(nothing, Err(Error::Timeout { .. })));
+
+        let interrupter = reader.interrupter();
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || tell.send(reader.read_blocking(None).map(drop)).unwrap());
+        assert!(told.recv_timeout(Duration::from_millis(20)).is_err());
+        interrupter.interrupt();
+        let end = told.recv_timeout(PATIENCE).unwrap();
+        assert!(matches!(end, Err(Error::Interrupted { .. })), "{wait:?}: {end:?}");
+
+        // Dropping joins the threads; that may not take for ever.
+        let handles = (
+            Subscriber::new(&topic, wait, |_| {}).unwrap(),
+            SubscriberZeroCopy::new(&topic, wait, |_| {}).unwrap(),
+            RpcServer::with_options(&topic, wait, |_| {}, |_| {}).unwrap(),
+        );
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            drop(handles);
+            tell.send(()).unwrap();
+        });
+        told.recv_timeout(PATIENCE).unwrap();
+    }
+}
+
+#[test]
+fn a_removed_topic_is_noticed_in_every_strategy() {
+    for wait in STRATEGIES.into_iter().chain([Wait::SpinThenSleep(Duration::MAX)]) {
+        let mut reader = SubscriberSync::new(&topic(), wait).unwrap();
+        fs::remove_file(reader.file().path()).unwrap();
+        let end = reader.read_blocking(PATIENCE).map(drop);
+        assert!(matches!(end, Err(Error::TopicRemoved { .. })), "{wait:?}: {end:?}");
+    }
+}
+
+#[test]
+fn a_subscriber_keeps_its_strategy_when_it_moves_on() {
+    let topic = topic();
+    let (tell, told) = mpsc::channel();
+    let subscriber = Subscriber::new(&topic, Wait::Spin, move |message| {
+        tell.send((message.payload().to_vec(), Usage::of_this_thread())).unwrap();
+    })
+    .unwrap();
+    fs::remove_file(subscriber.file().path()).unwrap();
+    let publisher = Publisher::new(&topic).unwrap();
+    publisher.publish("first").unwrap();
+    let (_, before) = told.recv_timeout(PATIENCE).unwrap();
+    thread::sleep(Duration::from_millis(100));
+    publisher.publish("second").unwrap();
+    let (_, after) = told.recv_timeout(PATIENCE).unwrap();
+    if has_cores() {
+        assert_eq!(before.sleeps, after.sleeps);
+    }
+}
+
+#[test]
+fn each_strategy_waits_as_it_says() {
+    let waits = |wait: Wait, access: Mode, timeout: u64| {
+        let topic = topic();
+        drop(Publisher::new(&topic).unwrap());
+        let file = FileOptions::default().access(access);
+        let options = ReaderOptions { wait, file, ..Default::default() };
+        let mut reader = SubscriberSync::new(&topic, options).unwrap();
+        let before = Usage::of_this_thread();
+        assert!(matches!(reader.read_blocking(Duration::from_millis(timeout)), Err(Error::Timeout { .. })));
+        let after = Usage::of_this_thread();
+        (after.sleeps - before.sleeps, after.busy - before.busy)
+    };
+    for access in [Mode::Shared, Mode::ReadOnly] {
+        for wait in [Wait::Sleep, Wait::default(), Wait::SpinThenSleep(Duration::from_millis(1))] {
+            let (sleeps, busy) = waits(wait, access, 400);
+            assert!(sleeps > 0 && busy < Duration::from_millis(100), "{wait:?}, {access:?}: {sleeps}, {busy:?}");
+        }
+        // In a process with one core, these let others run.
+        if has_cores() {
+            for wait in [Wait::Spin, Wait::SpinThenSleep(Duration::from_secs(1))] {
+                assert_eq!(waits(wait, access, 100).0, 0, "{wait:?}, {access:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn strategies_convert_into_options() {
+    let options = ReaderOptions::from(Wait::Spin);
+    assert_eq!((options.wait, options.init, options.iter), (Wait::Spin, Init::AwaitNew, Iter::Next));
+    assert_eq!(ReaderOptions::from(Init::Oldest).wait, Wait::default());
+    assert_eq!(ServerOptions::from(Wait::Sleep).wait, Wait::Sleep);
+    assert_eq!(ClientOptions::from(Wait::Sleep).wait, Wait::Sleep);
+    assert_eq!(ClientOptions::from(&FileOptions::default().size(4096)).wait, Wait::default());
+}
+
+fn has_cores() -> bool {
+    thread::available_parallelism().unwrap().get() > 1
+}
+
+/// What the kernel says of a thread.
+#[derive(Clone, Copy, Debug)]
+struct Usage {
+    sleeps: u64,
+    busy: Duration,
+}
+
+impl Usage {
+    fn of_this_thread() -> Usage {
+        let proc = Path::new("/proc/thread-self");
+        let status = fs::read_to_string(proc.join("status")).unwrap();
+        let sleeps = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
+        let schedstat = fs::read_to_string(proc.join("schedstat")).unwrap();
+        let busy = schedstat.split(' ').next().unwrap().parse().unwrap();
+        Usage { sleeps: sleeps.trim().parse().unwrap(), busy: Duration::from_nanos(busy) }
+    }
+}
