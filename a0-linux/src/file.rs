@@ -18,7 +18,7 @@ mod directory;
 pub(crate) mod error;
 pub(crate) mod kind;
 pub(crate) mod mapping;
-mod namespace;
+pub(crate) mod namespace;
 pub(crate) mod remove;
 
 /// How often opening starts over because others create and remove the file meanwhile.
@@ -67,7 +67,7 @@ pub struct FileOptions {
     pub reserve: bool,
     /// Whether to create a missing file (yes). [`Mode::ReadOnly`] never does.
     pub create: bool,
-    /// How long to wait for the lock of a topic: 10 s. No sound holder needs a fraction of that; what takes longer is
+    /// How long to wait for the lock of a topic, whatever needs it: 10 s. No sound holder needs a fraction of that; what takes longer is
     /// stopped, or hostile, and the error names its thread.
     pub lock_timeout: Duration,
 }
@@ -236,11 +236,11 @@ impl TopicFile {
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         kind.check_size(path, size)?;
         let fd = Arc::new(fd);
-        let mem = Mapping::new(&fd, kind.mapped(size), access != Mode::ReadOnly)
-            .and_then(Mapping::into_mem)
-            .map_err(|error| FileError::map(path, size, error))?;
-        if kind == Kind::Topic && access == Mode::Shared && is_topic(&mem) {
-            namespace::claim(&fd, &mem, path)?;
+        let refused = |error| FileError::map(path, size, error);
+        let mapping = Mapping::new(&fd, kind.mapped(size), access != Mode::ReadOnly).map_err(refused)?;
+        let mem = mapping.into_mem().map_err(refused)?;
+        if access == Mode::Shared && (kind == Kind::Deadman || is_topic(&mem)) {
+            namespace::claim(&fd, &mem, kind.pid_namespace(), path)?;
         }
         let identity = (stat.st_dev, stat.st_ino);
         Ok((TopicFile { fd, path: path.into(), size, identity, access, created }, mem))
