@@ -16,6 +16,7 @@ use mapping::Mapping;
 pub(crate) mod create;
 mod directory;
 pub(crate) mod error;
+mod holes;
 pub(crate) mod kind;
 pub(crate) mod mapping;
 pub(crate) mod namespace;
@@ -62,8 +63,9 @@ pub struct FileOptions {
     /// Whether a new file takes all its space at once (yes), so that a full filesystem is an error on creation.
     ///
     /// Without that, a file takes space when it is first written to, as with AlephZero 0.3: many large topics that are
-    /// never filled fit into a small filesystem. But when it is full, whichever program needs another page, a reader
-    /// included, is killed by `SIGBUS`, and no library can turn that into an error.
+    /// never filled fit into a small filesystem. But when it is full, whichever program needs another page is killed by
+    /// `SIGBUS`, and no library can turn that into an error. Opening looks ahead: where reading what there is would take
+    /// another page, and there is none, it fails with [`FileError::NoSpace`].
     pub reserve: bool,
     /// Whether to create a missing file (yes). [`Mode::ReadOnly`] never does.
     pub create: bool,
@@ -238,6 +240,7 @@ impl TopicFile {
         let fd = Arc::new(fd);
         let refused = |error| FileError::map(path, size, error);
         let mapping = Mapping::new(&fd, kind.mapped(size), access != Mode::ReadOnly).map_err(refused)?;
+        holes::check(kind, &fd, &mapping, &stat, path)?;
         let mem = mapping.into_mem().map_err(refused)?;
         if access == Mode::Shared && (kind == Kind::Deadman || is_topic(&mem)) {
             namespace::claim(&fd, &mem, kind.pid_namespace(), path)?;
