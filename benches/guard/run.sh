@@ -23,6 +23,7 @@ cargo build --release --quiet -p a0-benches
 bench=$CARGO_TARGET_DIR/release/a0-benches
 out=$(mktemp -d)
 trap 'rm -r "$out"' EXIT
+cc -shared -fPIC -O1 -o "$out/clock.so" benches/guard/clock.c
 # The loop alone, without a clock.
 export A0_UNTIMED=1
 
@@ -33,7 +34,7 @@ fail() {
 
 # Prints how many instructions a run of path $1 with $2 operations takes.
 instructions() {
-    valgrind --tool=cachegrind --cache-sim=no --cachegrind-out-file=/dev/null "$bench" loop "$1" "$2" 2>"$out/$1.$2" ||
+    LD_PRELOAD=$out/clock.so valgrind --tool=cachegrind --cache-sim=no --cachegrind-out-file=/dev/null "$bench" loop "$1" "$2" 2>"$out/$1.$2" ||
         { cat "$out/$1.$2" >&2; exit 1; }
     sed -n 's/.*I *refs: *//p' "$out/$1.$2" | tr -d ,
 }
