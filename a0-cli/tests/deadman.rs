@@ -3,7 +3,6 @@
 
 mod common;
 #[path = "common/sandbox.rs"]
-#[allow(dead_code, reason = "a part is enough here")]
 mod sandbox;
 
 use std::fs;
