@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-STEPS=(tools fmt clippy test sanitize doc no_std release fuzz interop bench_builds)
+STEPS=(tools fmt clippy test sanitize doc no_std release fuzz interop bench_builds guard)
 FUZZ_SECONDS=${FUZZ_SECONDS:-15}
 
 say() { printf '\n== %s\n' "$*"; }
@@ -92,6 +92,9 @@ step_bench_builds() {
         --json target/compare.json --svg target/compare --markdown target/compare.md
     python3 benches/check_compare.py target/compare.json "${rows[@]}"
 }
+
+# Instructions and system calls of the hot paths against budgets; stores and cache lines are a test of a0-testkit.
+step_guard() { benches/guard/run.sh; }
 
 if [ $# -gt 0 ]; then STEPS=("$@"); fi
 for step in "${STEPS[@]}"; do

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "in helpers of tests")]
 
 mod common;
+#[path = "common/sandbox.rs"]
+mod sandbox;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -217,4 +219,24 @@ fn other_commands() {
     assert!(root.fails("stat cut").contains("too small for a topic"));
     let mut quiet = root.command("ls").stdout(Stdio::null()).spawn().unwrap();
     assert!(quiet.wait().unwrap().success());
+}
+
+/// As in another container: thread ids mean something else there.
+#[test]
+fn the_deadman_of_another_pid_namespace_can_be_watched() {
+    let root = Root::new();
+    let owner = taken(&root, "deadman take robot");
+    let there = ["--mount", "--pid", "--fork", "--mount-proc"];
+    let said = root.unshared(
+        &there,
+        "\"$a0\" deadman state robot && \"$a0\" deadman wait robot --taken && \"$a0\" verify \"$A0_ROOT/robot.deadman\" && \
+         \"$a0\" deadman wait robot --timeout 0.2",
+    );
+    assert_eq!(said.code, Some(3), "it was taken for dead: {said:?}");
+    assert_eq!(said.out.matches("of PID namespace").count(), 3, "{said:?}");
+    let said = root.unshared(&there, "\"$a0\" deadman take robot --timeout 0");
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("PID namespace"), "{said:?}");
+    send(&owner, Signal::SIGTERM);
+    finish(owner, SOON);
 }

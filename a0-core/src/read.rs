@@ -10,7 +10,7 @@ use crate::lock::Lock;
 use crate::locked::Locked;
 use crate::mem::Mem;
 use crate::state::{State, offset_is_sound};
-use crate::transport::{PATIENCE, Transport};
+use crate::transport::Transport;
 
 /// Tries at one frame before the lock is taken for it.
 const READ_TRIES: u32 = 64;
@@ -237,7 +237,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         select: Select,
         buffer: &mut B,
     ) -> Result<Option<Received>, Error> {
-        self.lock(Some(PATIENCE))?.read_at(cursor, select, buffer)
+        self.lock_patiently()?.read_at(cursor, select, buffer)
     }
 
     /// Moves the cursor in front of the oldest frame it has not read that can be reached from the newest one, or else

@@ -22,9 +22,8 @@ const EPOCH: u32 = 4;
 /// Tries at a consistent snapshot before the lock is taken for it.
 const SNAPSHOT_TRIES: u32 = 1000;
 
-/// How long the lock is waited for where no caller says so: to initialise a topic, or to read what writers keep
-/// overwriting. Far longer than any sound holder needs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a topic that was opened without saying so waits for the lock. Far longer than any sound holder needs.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A topic: memory, and the lock that goes with it.
 ///
@@ -48,6 +47,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Transport<M, L> {
     mem: M,
     lock: L,
+    /// How long the lock is waited for where no caller says so: to initialise the topic, or to read what writers keep
+    /// overwriting.
+    patience: Duration,
 }
 
 impl<M: Mem, L: Lock<M>> Transport<M, L> {
@@ -60,17 +62,18 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         Transport::open_within(mem, lock, PATIENCE)
     }
 
-    /// The same, waiting at most `timeout` for the lock if initialising needs it; [`Transport::open`] waits 5 s.
+    /// The same, waiting at most `patience` for the lock, now if initialising needs it and later if a read or a look at the
+    /// state does; [`Transport::open`] and [`Transport::open_read_only`] say 5 s.
     ///
     /// # Errors
     /// As [`Transport::open`].
-    pub fn open_within(mem: M, lock: L, timeout: Duration) -> Result<Self, Error> {
+    pub fn open_within(mem: M, lock: L, patience: Duration) -> Result<Self, Error> {
         if mem.size() < WORKSPACE {
             return Err(Error::Corrupt(Corruption::TooSmall { size: mem.size() }));
         }
-        let topic = Transport { mem, lock };
+        let topic = Transport { mem, lock, patience };
         if topic.is_unfinished() {
-            let mut held = topic.acquire(Some(timeout))?;
+            let mut held = topic.acquire(Some(patience))?;
             if upgrade::is_version_0_2(&topic.mem) {
                 upgrade::upgrade(&topic.mem);
             } else if topic.is_unfinished() {
@@ -90,7 +93,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         if mem.size() < WORKSPACE {
             return Err(Error::Corrupt(Corruption::TooSmall { size: mem.size() }));
         }
-        let topic = Transport { mem, lock };
+        let topic = Transport { mem, lock, patience: PATIENCE };
         if topic.is_unfinished() {
             return Err(Error::Uninitialized);
         }
@@ -155,6 +158,11 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         Ok(self.acquire(timeout)?)
     }
 
+    /// Takes the lock, waiting as long as was said when the topic was opened.
+    pub(crate) fn lock_patiently(&self) -> Result<Locked<'_, M, L>, Error> {
+        self.lock(Some(self.patience))
+    }
+
     /// Takes the lock if it is free.
     ///
     /// # Errors
@@ -175,14 +183,14 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     /// The committed state, without taking the lock unless writers are so fast that no snapshot succeeds.
     ///
     /// # Errors
-    /// [`Error::Contended`] if that happens to a reader that cannot lock.
+    /// [`Error::Contended`] if that happens to a reader that cannot lock, [`Error::Lock`] if the lock is not to be had.
     pub fn state(&self) -> Result<State, Error> {
         for _ in 0..SNAPSHOT_TRIES {
             if let Some(state) = State::snapshot(&self.mem) {
                 return Ok(state);
             }
         }
-        match self.lock(Some(PATIENCE)) {
+        match self.lock_patiently() {
             Ok(locked) => Ok(locked.state()),
             Err(Error::Lock(LockError::ReadOnly)) => Err(Error::Contended),
             Err(other) => Err(other),

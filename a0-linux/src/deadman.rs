@@ -2,6 +2,7 @@
 //!
 //! There are two layouts, and the size of the file says which one it is. In both, all zeros is "never taken", the owner
 //! is a thread id in a word that the kernel marks when that thread dies, and a token counts how often it was taken.
+//! Thread ids mean something else in another PID namespace, so both also say whose they are, as topics do.
 
 pub(crate) mod hold;
 mod long;
@@ -19,10 +20,14 @@ use rustix::process::{Pid, test_kill_process};
 use crate::file::error::FileError;
 use crate::file::kind::Kind;
 use crate::file::mapping::Mapping;
-use crate::file::{FileOptions, TopicFile};
+use crate::file::{FileOptions, TopicFile, namespace};
 use crate::futex::{OWNER, OWNER_DIED, WAITERS};
 
 use hold::DeadmanHold;
+
+/// Whose thread ids stand in the file: a number of the PID namespace of those who may take it, 0 if nobody has said so.
+/// In both layouts these bytes are padding behind the first word that can have an owner, which 0.3 never writes.
+pub(crate) const PID_NAMESPACE: Field<u32> = Field::at(20);
 
 /// The longest sleep in one go: whatever is missed, by whomever, is noticed after that.
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
@@ -77,6 +82,8 @@ pub struct DeadmanSight {
     pub owner_died: bool,
     /// How often it was taken; wraps.
     pub token: u64,
+    /// The PID namespace to which the owner's thread id belongs, if that is not the caller's, or the caller cannot tell.
+    pub other_namespace: Option<u32>,
     /// What was found in the owner's word.
     word: u32,
     /// The event counter, where there is one.
@@ -103,11 +110,17 @@ struct Open {
     file: TopicFile,
     layout: DeadmanLayout,
     mem: RawMem<Mapping>,
+    /// The PID namespace of this process.
+    namespace: Option<u32>,
 }
 
 impl DeadmanFile {
     /// Opens the file at `path`; if it is missing and `options` permit, creates one with this layout. The size in
     /// `options` means nothing here.
+    ///
+    /// Whoever opens a deadman with [`Mode::Shared`](crate::Mode::Shared) marks it with its PID namespace, as
+    /// [`TopicFile::open`] does with topics: nobody from another one can open it so meanwhile. With
+    /// [`Mode::ReadOnly`](crate::Mode::ReadOnly) everybody can see whether it is taken, and wait for that.
     ///
     /// # Errors
     /// As [`TopicFile::open`]; [`FileError::NotADeadman`] if the file has neither of the two sizes.
@@ -116,7 +129,8 @@ impl DeadmanFile {
         let size = file.size();
         let layout =
             DeadmanLayout::of_size(size).ok_or_else(|| FileError::NotADeadman { path: path.to_owned(), size })?;
-        Ok(DeadmanFile { open: Arc::new(Open { file, layout, mem }) })
+        let namespace = namespace::own();
+        Ok(DeadmanFile { open: Arc::new(Open { file, layout, mem, namespace }) })
     }
 
     /// The open file.
@@ -151,19 +165,22 @@ impl DeadmanFile {
 
     /// What it looks like now. Makes no system call, and changes nothing.
     pub fn look(&self) -> DeadmanSight {
-        match self.open.layout {
+        let seen = match self.open.layout {
             DeadmanLayout::Bytes32 => short::look(self.mem()),
             DeadmanLayout::Bytes72 => long::look(self.mem()),
-        }
+        };
+        DeadmanSight { other_namespace: self.other_namespace(), ..seen }
     }
 
     /// What it looks like now, with a system call to find out whether its owner exists.
     ///
     /// The kernel says so itself when an owner dies, but not in a file from before the machine was started, or in a copy of
-    /// a file. If the owner is a thread that does not exist, this says that it died, and marks the file accordingly.
+    /// a file. If the owner is a thread that does not exist, this says that it died, and marks the file accordingly. Of an
+    /// owner in another PID namespace only the kernel can tell.
     pub fn look_closely(&self) -> DeadmanSight {
         let seen = self.look();
-        let Some(owner) = seen.owner.filter(|owner| !exists(*owner)) else { return seen };
+        let ours = seen.owner.filter(|_| seen.other_namespace.is_none());
+        let Some(owner) = ours.filter(|owner| !exists(*owner)) else { return seen };
         if self.is_writable() {
             bury(self.mem(), self.word(), owner);
             return self.look();
@@ -200,6 +217,11 @@ impl DeadmanFile {
 
     fn mem(&self) -> &RawMem<Mapping> {
         &self.open.mem
+    }
+
+    fn other_namespace(&self) -> Option<u32> {
+        let mark = self.mem().load_u32(PID_NAMESPACE, std::sync::atomic::Ordering::Acquire);
+        (mark != 0 && Some(mark) != self.open.namespace).then_some(mark)
     }
 
     /// The word with the owner's thread id.

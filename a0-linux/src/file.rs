@@ -16,9 +16,10 @@ use mapping::Mapping;
 pub(crate) mod create;
 mod directory;
 pub(crate) mod error;
+mod holes;
 pub(crate) mod kind;
 pub(crate) mod mapping;
-mod namespace;
+pub(crate) mod namespace;
 pub(crate) mod remove;
 
 /// How often opening starts over because others create and remove the file meanwhile.
@@ -62,12 +63,13 @@ pub struct FileOptions {
     /// Whether a new file takes all its space at once (yes), so that a full filesystem is an error on creation.
     ///
     /// Without that, a file takes space when it is first written to, as with AlephZero 0.3: many large topics that are
-    /// never filled fit into a small filesystem. But when it is full, whichever program needs another page, a reader
-    /// included, is killed by `SIGBUS`, and no library can turn that into an error.
+    /// never filled fit into a small filesystem. But when it is full, whichever program needs another page is killed by
+    /// `SIGBUS`, and no library can turn that into an error. Opening looks ahead: where reading what there is would take
+    /// another page, and there is none, it fails with [`FileError::NoSpace`].
     pub reserve: bool,
     /// Whether to create a missing file (yes). [`Mode::ReadOnly`] never does.
     pub create: bool,
-    /// How long to wait for the lock of a topic: 10 s. No sound holder needs a fraction of that; what takes longer is
+    /// How long to wait for the lock of a topic, whatever needs it: 10 s. No sound holder needs a fraction of that; what takes longer is
     /// stopped, or hostile, and the error names its thread.
     pub lock_timeout: Duration,
 }
@@ -236,11 +238,12 @@ impl TopicFile {
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         kind.check_size(path, size)?;
         let fd = Arc::new(fd);
-        let mem = Mapping::new(&fd, kind.mapped(size), access != Mode::ReadOnly)
-            .and_then(Mapping::into_mem)
-            .map_err(|error| FileError::map(path, size, error))?;
-        if kind == Kind::Topic && access == Mode::Shared && is_topic(&mem) {
-            namespace::claim(&fd, &mem, path)?;
+        let refused = |error| FileError::map(path, size, error);
+        let mapping = Mapping::new(&fd, kind.mapped(size), access != Mode::ReadOnly).map_err(refused)?;
+        holes::check(kind, &fd, &mapping, &stat, path)?;
+        let mem = mapping.into_mem().map_err(refused)?;
+        if access == Mode::Shared && (kind == Kind::Deadman || is_topic(&mem)) {
+            namespace::claim(&fd, &mem, kind.pid_namespace(), path)?;
         }
         let identity = (stat.st_dev, stat.st_ino);
         Ok((TopicFile { fd, path: path.into(), size, identity, access, created }, mem))

@@ -1,71 +1,22 @@
-//! Topic files on real filesystems: a tmpfs, a disk, and small ones mounted for the purpose (as root).
+//! Topic files on real filesystems: a tmpfs and a disk.
 #![allow(clippy::unwrap_used, reason = "a test's helpers may fail it")]
 
-use std::collections::HashMap;
+mod common;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
-use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use a0_core::{Access, Mem, RawMem};
-use a0_linux::{FileError, FileOptions, Mapping, Mode, TopicFile, is_temporary, remove, remove_all};
-use rustix::fs::{FlockOperation, flock};
+use a0_linux::{FileError, FileOptions, Mapping, Mode, TopicFile, remove, remove_all};
+use common::{KIB, byte, child, entries, on_each_filesystem, open, refused, small, task};
 use rustix::io::{FdFlags, fcntl_getfd};
 use rustix::process::{Gid, Uid, umask};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
-use tempfile::TempDir;
-
-const KIB: u64 = 1024;
-
-/// Runs a test on a tmpfs and on the disk.
-fn on_each_filesystem(test: impl Fn(&Path)) {
-    for base in ["/dev/shm", "/tmp"] {
-        let dir = temp_dir(base);
-        test(dir.path());
-    }
-}
-
-fn temp_dir(base: &str) -> TempDir {
-    let dir = tempfile::Builder::new().prefix("a0-file-").tempdir_in(base).unwrap();
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
-    dir
-}
-
-fn small() -> FileOptions {
-    FileOptions::default().size(64 * KIB)
-}
-
-fn open(path: &Path, options: &FileOptions) -> (TopicFile, RawMem<Mapping>) {
-    TopicFile::open(path, options).unwrap()
-}
-
-/// The error of opening, which must name the file that it is about.
-fn refused(path: &Path, options: &FileOptions) -> FileError {
-    let error = TopicFile::open(path, options).unwrap_err();
-    assert!(error.to_string().contains(error.path().to_str().unwrap()), "{error}");
-    assert!(path.starts_with(error.path()), "{error}");
-    error
-}
-
-fn entries(dir: &Path) -> Vec<String> {
-    let mut names: Vec<_> =
-        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
-
-fn byte(mem: &impl Mem, offset: u64) -> u8 {
-    let mut byte = [0];
-    mem.read(offset, &mut byte);
-    byte[0]
-}
 
 /// Runs something as a user without privileges. They belong to a thread in Linux, so the others stay root.
 fn as_nobody<T: Send>(work: impl FnOnce() -> T + Send) -> T {
@@ -85,36 +36,6 @@ fn as_nobody<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 /// The number of this process's PID namespace.
 fn pid_namespace() -> u64 {
     fs::metadata("/proc/self/ns/pid").unwrap().ino()
-}
-
-/// A filesystem of its own for one test, unmounted on drop.
-struct SmallFilesystem {
-    dir: TempDir,
-}
-
-impl SmallFilesystem {
-    fn mount(options: &str) -> Self {
-        Self::mount_type("tmpfs", options)
-    }
-
-    fn mount_type(kind: &str, options: &str) -> Self {
-        let dir = temp_dir("/tmp");
-        let mount = Command::new("mount").args(["-t", kind, "-o", options, kind]).arg(dir.path()).output();
-        let Output { status, stderr, .. } = mount.expect("the command `mount` is needed here");
-        let stderr = String::from_utf8_lossy(&stderr);
-        assert!(status.success(), "this test must be allowed to mount filesystems (run it as root): {stderr}");
-        SmallFilesystem { dir }
-    }
-
-    fn path(&self) -> &Path {
-        self.dir.path()
-    }
-}
-
-impl Drop for SmallFilesystem {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.dir.path()).status();
-    }
 }
 
 #[test]
@@ -407,216 +328,6 @@ fn umask_restricts_directories_but_not_files() {
     });
 }
 
-#[test]
-fn full_filesystem_is_an_error_that_says_what_is_needed() {
-    let filesystem = SmallFilesystem::mount("size=1m");
-    let path = filesystem.path().join("topic");
-    let error = refused(&path, &FileOptions::default());
-    let FileError::NoSpace { needed, available, .. } = error else { panic!("{error:?}") };
-    assert_eq!((needed, available), (16 << 20, Some(1 << 20)));
-    assert!(error.to_string().contains("needs 16777216 bytes, and 1048576 are free"), "{error}");
-    assert_eq!(error.errno(), libc::ENOSPC);
-    assert_eq!(entries(filesystem.path()), [""; 0]);
-
-    open(&path, &small().size(600 * KIB));
-    let error = refused(&filesystem.path().join("second"), &small().size(600 * KIB));
-    assert!(matches!(error, FileError::NoSpace { available: Some(free), .. } if free < 600 * KIB), "{error:?}");
-    assert_eq!(entries(filesystem.path()), ["topic"]);
-
-    let sparse = open(&filesystem.path().join("sparse"), &FileOptions::default().reserve(false)).0;
-    assert_eq!(sparse.size(), 16 << 20);
-}
-
-/// Everybody else may fill the filesystem: what was reserved can be written. What was not kills the writer.
-#[test]
-fn reserved_space_outlasts_a_full_filesystem() {
-    for (reserve, signal) in [(true, None), (false, Some(libc::SIGBUS))] {
-        let filesystem = SmallFilesystem::mount("size=1m");
-        let path = filesystem.path().join("topic");
-        open(&path, &small().size(600 * KIB).reserve(reserve));
-        let mut filling = fs::File::create(filesystem.path().join("others")).unwrap();
-        while std::io::Write::write_all(&mut filling, &[1; 4096]).is_ok() {}
-        let status = child("write every page", filesystem.path()).stdout(Stdio::null()).status().unwrap();
-        assert_eq!((status.signal(), status.success()), (signal, reserve));
-    }
-}
-
-#[test]
-fn filesystem_without_room_for_a_name_is_full() {
-    // The directory and the file.
-    let filesystem = SmallFilesystem::mount("size=1m,nr_inodes=2");
-    let path = filesystem.path().join("topic");
-    let file = open(&path, &small()).0;
-    let error = refused(&filesystem.path().join("second"), &small());
-    assert!(matches!(error, FileError::NoSpace { available: None, .. }), "{error:?}");
-    assert_eq!(entries(filesystem.path()), ["topic"]);
-    // There is no room for a directory either.
-    for path in ["a/second", "a/b/second"] {
-        let error = refused(&filesystem.path().join(path), &small());
-        assert_eq!(error.errno(), libc::ENOSPC);
-    }
-    assert_eq!(open(&path, &small()).0.identity(), file.identity());
-}
-
-#[test]
-fn filesystem_that_cannot_reserve_gets_a_sparse_file() {
-    let filesystem = SmallFilesystem::mount_type("ramfs", "mode=755");
-    let path = filesystem.path().join("topic");
-    let (file, mem) = open(&path, &small());
-    assert_eq!((file.created(), file.size(), mem.size()), (true, 64 * KIB, 64 * KIB));
-    assert!(fs::metadata(&path).unwrap().blocks() * 512 <= 4096, "more than the page of the header");
-}
-
-#[test]
-fn read_only_filesystem_can_still_be_read() {
-    let filesystem = SmallFilesystem::mount("size=1m");
-    let path = filesystem.path().join("topic");
-    open(&path, &small()).1.write(1000, b"7");
-    let status = Command::new("mount").args(["-o", "remount,ro"]).arg(filesystem.path()).status().unwrap();
-    assert!(status.success());
-    for path in [&path, &filesystem.path().join("new"), &filesystem.path().join("a/new")] {
-        let error = refused(path, &small());
-        assert!(matches!(error, FileError::PermissionDenied { .. }), "{error:?}");
-        assert_eq!(error.errno(), libc::EROFS);
-    }
-    assert_eq!(byte(&open(&path, &small().access(Mode::ReadOnly)).1, 1000), b'7');
-}
-
-#[test]
-fn creators_of_one_file_need_the_space_of_one() {
-    for _ in 0..20 {
-        // A new one each time: a removed file keeps its space while a process that is being started still has it open.
-        let filesystem = SmallFilesystem::mount("size=1m");
-        let path = filesystem.path().join("a/topic");
-        let barrier = Barrier::new(8);
-        thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    barrier.wait();
-                    open(&path, &small().size(900 * KIB));
-                });
-            }
-        });
-        assert_eq!(entries(filesystem.path()), ["a"]);
-    }
-}
-
-#[test]
-fn one_of_many_creators_wins() {
-    on_each_filesystem(|dir| {
-        let children: Vec<_> = (0..4).map(|_| child("race", dir).stdout(Stdio::piped()).spawn().unwrap()).collect();
-        let reports = thread::scope(|scope| {
-            let threads: Vec<_> = (0..16).map(|_| scope.spawn(|| race(dir))).collect();
-            thread::sleep(Duration::from_millis(300));
-            fs::write(dir.join("go"), "").unwrap();
-            let mut reports: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-            for child in children {
-                let output = child.wait_with_output().unwrap();
-                assert!(output.status.success());
-                reports.push(String::from_utf8(output.stdout).unwrap());
-            }
-            reports
-        });
-
-        let mut inodes = HashMap::new();
-        let mut created = HashMap::new();
-        let mut lines = 0;
-        for line in reports.iter().flat_map(|report| report.lines()) {
-            let Some(line) = line.strip_prefix("opened ") else { continue };
-            let fields: Vec<u64> = line.split(' ').map(|field| field.parse().unwrap()).collect();
-            let [name, ino, size, was_created] = fields[..] else { panic!("{line}") };
-            assert_eq!(*inodes.entry(name).or_insert(ino), ino, "two files");
-            assert_eq!(size, 64 * KIB);
-            *created.entry(name).or_insert(0) += was_created;
-            lines += 1;
-        }
-        assert_eq!(lines, 20 * RACES);
-        assert!((0..RACES).all(|name| created[&name] == 1), "{created:?}");
-        assert_eq!(entries(dir).len() as u64, RACES + 1, "temporary files are left: {:?}", entries(dir));
-    });
-}
-
-#[test]
-fn opening_survives_constant_removal() {
-    on_each_filesystem(|dir| {
-        let path = dir.join("a/topic");
-        let done = AtomicBool::new(false);
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
-                    // Fails when something new appears in the directory meanwhile.
-                    let _ = remove_all(&dir.join("a"));
-                    thread::yield_now();
-                }
-            });
-            let threads: Vec<_> = (0..4)
-                .map(|_| scope.spawn(|| (0..200).try_for_each(|_| TopicFile::open(&path, &small()).map(drop))))
-                .collect();
-            let results: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-            done.store(true, Ordering::Relaxed);
-            for result in results {
-                result.unwrap();
-            }
-        });
-    });
-}
-
-#[test]
-fn stopped_creator_does_not_stop_others() {
-    let dir = temp_dir("/dev/shm");
-    let stopped = fs::File::open(dir.path()).unwrap();
-    flock(&stopped, FlockOperation::LockExclusive).unwrap();
-    let start = Instant::now();
-    open(&dir.path().join("topic"), &small());
-    assert!(start.elapsed() < Duration::from_secs(5));
-}
-
-#[test]
-fn creators_that_are_killed_leave_nothing_unfinished() {
-    on_each_filesystem(|dir| {
-        for round in 0..40u64 {
-            let mut creator = child("create for ever", dir).stdout(Stdio::null()).spawn().unwrap();
-            let started = Instant::now();
-            while entries(dir).is_empty() {
-                assert!(started.elapsed() < Duration::from_secs(20), "it creates nothing");
-                thread::yield_now();
-            }
-            thread::sleep(Duration::from_micros(round * 7919 % 3000));
-            creator.kill().unwrap();
-            creator.wait().unwrap();
-            for name in entries(dir) {
-                let metadata = fs::metadata(dir.join(&name)).unwrap();
-                assert!(!is_temporary(Path::new(&name)), "{name}");
-                assert_eq!((metadata.len(), metadata.mode() & 0o7777), (64 * KIB, 0o640), "{name}");
-                fs::remove_file(dir.join(&name)).unwrap();
-            }
-        }
-    });
-}
-
-/// How many files the racers create.
-const RACES: u64 = 50;
-
-/// Opens one file after the other, and tells about it.
-fn race(dir: &Path) -> String {
-    while !dir.join("go").exists() {
-        thread::yield_now();
-    }
-    (0..RACES)
-        .map(|name| {
-            let file = open(&dir.join(name.to_string()), &small()).0;
-            format!("opened {name} {} {} {}\n", file.identity().1, file.size(), u8::from(file.created()))
-        })
-        .collect()
-}
-
-/// This program, about to do `task` in `dir`.
-fn child(task: &str, dir: &Path) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["child_process", "--exact", "--nocapture"]).env("A0_TEST_TASK", task).env("A0_TEST_DIR", dir);
-    command
-}
-
 fn run_child(task: &str, dir: &Path) {
     assert!(child(task, dir).status().unwrap().success());
 }
@@ -624,10 +335,8 @@ fn run_child(task: &str, dir: &Path) {
 /// What other processes do in these tests; nothing if nobody asked.
 #[test]
 fn child_process() {
-    let Ok(task) = std::env::var("A0_TEST_TASK") else { return };
-    let dir = PathBuf::from(std::env::var("A0_TEST_DIR").unwrap());
+    let Some((task, dir)) = task() else { return };
     match &*task {
-        "race" => print!("\n{}", race(&dir)),
         "umask" => {
             umask(rustix::fs::Mode::from_raw_mode(0o077));
             open(&dir.join("a/b/666"), &small());
@@ -638,15 +347,6 @@ fn child_process() {
             open(Path::new("topic"), &small());
             open(Path::new("a/topic"), &small());
             assert!(!open(Path::new("./topic"), &small()).0.created());
-        }
-        "write every page" => {
-            let mem = open(&dir.join("topic"), &small()).1;
-            (1000..mem.size()).step_by(4096).for_each(|at| mem.write(at, b"7"));
-        }
-        "create for ever" => {
-            for name in 0.. {
-                open(&dir.join(name.to_string()), &small().mode(0o640));
-            }
         }
         task => panic!("{task}?"),
     }

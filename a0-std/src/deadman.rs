@@ -84,6 +84,9 @@ pub struct DeadmanState {
     pub is_owner: bool,
     /// Whether nobody has it because the last owner died.
     pub owner_died: bool,
+    /// The PID namespace to which `owner` belongs, if that is not the caller's, or the caller cannot tell: in a container,
+    /// thread ids mean something else.
+    pub other_namespace: Option<u32>,
 }
 
 /// Options of a deadman. A [`DeadmanLayout`], [`FileOptions`], or `()` convert into it.
@@ -93,8 +96,9 @@ pub struct DeadmanOptions {
     /// Which programs of AlephZero 0.3 are to understand a new file. An existing one stays as it is, and is understood
     /// either way.
     pub layout: DeadmanLayout,
-    /// How the file is opened, and created if it does not exist; the size is that of the layout. Without the right to
-    /// write, a deadman cannot be taken, and waits look at it a few hundred times a second.
+    /// How the file is opened, and created if it does not exist; the size is that of the layout. Opened read-only, a deadman
+    /// cannot be taken, and waits look at it a few hundred times a second; that is the way for those who may not write it,
+    /// and for those in another PID namespace than its users.
     pub file: FileOptions,
 }
 
@@ -235,7 +239,8 @@ impl Deadman {
         let seen = self.shared.file.look();
         let owner = seen.owner.filter(|_| seen.taken);
         let is_owner = self.shared.is_holder(&seen);
-        Ok(DeadmanState { taken: seen.taken, owner, token: seen.token, is_owner, owner_died: seen.owner_died })
+        let DeadmanSight { taken, token, owner_died, other_namespace, .. } = seen;
+        Ok(DeadmanState { taken, owner, token, is_owner, owner_died, other_namespace })
     }
 
     /// Waits until somebody has it; gives the token.

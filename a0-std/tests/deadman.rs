@@ -14,6 +14,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use a0_linux::FileError;
 use a0_std::{Deadman, DeadmanLayout, Error, FileOptions, Mode, Taken};
 use common::topic;
 use memmap2::MmapRaw;
@@ -351,14 +352,14 @@ fn names_are_checked_and_nothing_is_created_by_looking() {
     let deadman = Deadman::new(&name).unwrap();
     let path = root.join(format!("{name}.deadman"));
     assert_eq!(deadman.path(), path);
-    assert_eq!(fs::read(&path).unwrap(), [0; 32]);
+    assert_eq!(fs::metadata(&path).unwrap().len(), 32);
     assert_eq!(Deadman::open_existing(&name).unwrap().unwrap().layout(), DeadmanLayout::Bytes32);
     assert!(!deadman.is_removed().unwrap());
     fs::remove_file(&path).unwrap();
     assert!(deadman.is_removed().unwrap());
 
     let deadman = Deadman::open(&path, DeadmanLayout::Bytes72).unwrap();
-    assert_eq!(fs::read(&path).unwrap(), [0; 72]);
+    assert_eq!(fs::metadata(&path).unwrap().len(), 72);
     // The file decides, not the option.
     assert_eq!(Deadman::open(&path, DeadmanLayout::Bytes32).unwrap().layout(), DeadmanLayout::Bytes72);
     drop(deadman);
@@ -649,8 +650,13 @@ fn any_content_is_survived() {
         let deadman = Deadman::with_options(&topic(), layout).unwrap();
         let bytes = Bytes::map(deadman.path());
         let random = std::iter::repeat_with(|| (0..layout.size()).map(|_| (next() >> 40) as u8).collect()).take(300);
+        let mark = fs::read(deadman.path()).unwrap()[20..24].to_vec();
         let same: [Vec<u8>; 4] = [0x01, 0x7F, 0x80, 0xFF].map(|byte| vec![byte; layout.size() as usize]);
-        for content in same.into_iter().chain(random) {
+        bytes.fill(&same[0]);
+        let foreign = Deadman::open(deadman.path(), ()).unwrap_err();
+        assert!(matches!(foreign, Error::File(FileError::OtherPidNamespace { .. })), "{foreign}");
+        for mut content in same.into_iter().chain(random) {
+            content[20..24].copy_from_slice(&mark);
             bytes.fill(&content);
             survive(&deadman);
         }

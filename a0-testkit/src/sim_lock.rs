@@ -59,7 +59,14 @@ impl<M: Mem + ?Sized> Lock<M> for CrashLock {
 pub struct SimLock {
     /// The kernel's queues: how often each has been emptied.
     queues: Arc<Mutex<[u32; 2]>>,
-    hides_deaths: bool,
+    flaw: Option<Flaw>,
+}
+
+/// What is wrong with a lock that is not as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flaw {
+    HidesDeaths,
+    BuriesTheLiving,
 }
 
 /// What the kernel leaves in the word of a lock whose owner has died.
@@ -75,12 +82,17 @@ impl SimLock {
     /// A free lock. Call it inside a loom model.
     #[allow(clippy::new_without_default, reason = "only works inside a loom model")]
     pub fn new() -> Self {
-        SimLock { queues: Arc::new(Mutex::new([0; 2])), hides_deaths: false }
+        SimLock { queues: Arc::new(Mutex::new([0; 2])), flaw: None }
     }
 
     /// A lock that says nothing of dead owners, as if it were not robust.
     pub fn hiding_deaths() -> Self {
-        SimLock { hides_deaths: true, ..SimLock::new() }
+        SimLock { flaw: Some(Flaw::HidesDeaths), ..SimLock::new() }
+    }
+
+    /// A lock that is taken from an owner who lives, as if it were known to be dead.
+    pub fn burying_the_living() -> Self {
+        SimLock { flaw: Some(Flaw::BuriesTheLiving), ..SimLock::new() }
     }
 
     /// What the kernel does when the owner dies.
@@ -116,13 +128,14 @@ impl SimLock {
 
 impl<M: Mem + ?Sized> Lock<M> for SimLock {
     fn lock(&self, mem: &M, _: Option<Duration>) -> Result<Acquired, LockError> {
-        let died = if self.hides_deaths { Acquired::Clean } else { Acquired::OwnerDied };
+        let died = if self.flaw == Some(Flaw::HidesDeaths) { Acquired::Clean } else { Acquired::OwnerDied };
         loop {
             match mem.cas_u32(header::LOCK_WORD, 0, 1, Ordering::Acquire) {
                 Ok(_) => return Ok(Acquired::Clean),
                 Err(OWNER_DIED) if mem.cas_u32(header::LOCK_WORD, OWNER_DIED, 1, Ordering::Acquire).is_ok() => {
                     return Ok(died);
                 }
+                Err(_) if self.flaw == Some(Flaw::BuriesTheLiving) => return Ok(died),
                 Err(_) => loom::thread::yield_now(),
             }
         }

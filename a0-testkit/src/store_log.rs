@@ -1,6 +1,7 @@
 //! Memory that remembers the order of its stores.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -50,6 +51,9 @@ impl Store {
 /// A copy into the arena can be cut off between any two of these.
 const COPY_UNIT: usize = 8;
 
+/// Bytes that processors exchange at a time.
+const CACHE_LINE: usize = 64;
+
 impl StoreLog {
     /// Starts from this content.
     pub fn new(bytes: &[u8]) -> Self {
@@ -73,6 +77,13 @@ impl StoreLog {
     /// Stores since the mark.
     pub fn stores(&self) -> usize {
         self.inner.borrow().stores.len()
+    }
+
+    /// Cache lines stored to since the mark, by their number from the start of the memory.
+    pub fn lines(&self) -> BTreeSet<usize> {
+        let inner = self.inner.borrow();
+        let lines = inner.stores.iter().flat_map(|Store { at, bytes, .. }| [*at, at + bytes.len() - 1]);
+        lines.map(|byte| byte / CACHE_LINE).collect()
     }
 
     /// The memory as it is.

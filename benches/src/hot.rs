@@ -3,7 +3,7 @@
 use a0_core::packet::keys;
 use a0_core::{Buffer, Clock, Cursor, Encoder, FlatPacket, Id, Select};
 use a0_linux::SystemClock;
-use a0_std::{File, FileOptions, Writer, random_id};
+use a0_std::{File, FileOptions, Init, ReaderSync, Writer, random_id};
 use rustix::time::{ClockId, clock_gettime};
 use tempfile::TempDir;
 
@@ -180,6 +180,24 @@ pub fn poll_empty() -> Result<impl FnMut() -> bool> {
     Ok(move || scratch.topic.read(&mut cursor, Select::Next, &mut buffer).is_ok_and(|found| found.is_none()))
 }
 
+/// Publishes a packet and reads it, both as programs do.
+///
+/// # Errors
+/// As [`Scratch::full`].
+pub fn publish_and_read() -> Result<impl FnMut() -> usize> {
+    let scratch = Scratch::full(1 << 16, 64 + 320)?;
+    let file = scratch.file()?;
+    let writer = Writer::new(&file).with_standard_headers();
+    let mut reader = ReaderSync::new(&file, Init::AwaitNew)?;
+    let payload = vec![7; 64];
+    Ok(move || {
+        let _ = &scratch;
+        writer.write(&payload).expect("publishing works");
+        let message = reader.read().expect("reading works").expect("it was just published");
+        message.payload().len()
+    })
+}
+
 /// A packet of 64 bytes with standard headers, of fixed content.
 #[derive(Debug)]
 pub struct Sample {
@@ -216,6 +234,16 @@ impl Sample {
         Encoder::new(&self.id, &[&self.headers()], &self.payload)
             .and_then(|encoder| encoder.encode_into(into))
             .expect("room for a packet")
+    }
+
+    /// Decodes one, and looks at its payload and at its last header; gives how long they are.
+    ///
+    /// # Panics
+    /// If it is not what [`Sample::encode`] makes.
+    pub fn decode(packet: &[u8]) -> usize {
+        let packet = FlatPacket::parse(packet).expect("a packet");
+        let (_, wall) = packet.headers().last().expect("five headers");
+        packet.payload().len() + wall.len()
     }
 }
 
@@ -271,6 +299,12 @@ pub fn run(name: &str, count: u64) -> Result<bool> {
             let (sample, mut buffer) = (Sample::default(), [0; 512]);
             times(count, || sample.encode(std::hint::black_box(&mut buffer)));
         }
+        "decode" => {
+            let (sample, mut buffer) = (Sample::default(), [0; 512]);
+            let len = sample.encode(&mut buffer);
+            times(count, || Sample::decode(std::hint::black_box(&buffer[..len])));
+        }
+        "publish-and-read" => times(count, publish_and_read()?),
         _ => return Ok(false),
     }
     Ok(true)

@@ -36,6 +36,7 @@ pub(super) fn look(mem: &RawMem<Mapping>) -> DeadmanSight {
             owner,
             owner_died: owner.is_none() && (locked || word & OWNER_DIED != 0),
             token: mem.load_u64(TOKEN, Acquire),
+            other_namespace: None,
             word,
             events,
         }

@@ -27,6 +27,7 @@ pub(super) fn look(mem: &RawMem<Mapping>) -> DeadmanSight {
             owner,
             owner_died: owner.is_none() && marked,
             token: mem.load_u64(TOKEN, Acquire),
+            other_namespace: None,
             word,
             events: 0,
         }

@@ -133,7 +133,7 @@ pub enum FileError {
         path: PathBuf,
     },
     /// Programs in another PID namespace, such as another container, use it. The kernel would take the threads that they
-    /// have noted in the lock for others.
+    /// have noted in the lock, or in the deadman, for others.
     #[error(
         "{} is in use by programs of PID namespace {theirs}, and this one is in {ours}, where their thread ids mean \
          nothing: run both in one (docker run --pid=host or --pid=container:NAME), end those programs, or open it \

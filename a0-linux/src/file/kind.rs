@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use a0_core::layout::WORKSPACE;
+use a0_core::layout::{Field, WORKSPACE, header};
 
-use crate::deadman::DeadmanLayout;
+use crate::deadman::{self, DeadmanLayout};
 use crate::file::error::FileError;
 
 /// What a file is to hold.
@@ -26,6 +26,14 @@ impl Kind {
                 Err(FileError::NotADeadman { path: path(), size })
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Where it keeps the PID namespace of those who use it.
+    pub(super) fn pid_namespace(self) -> Field<u32> {
+        match self {
+            Kind::Topic => header::PID_NAMESPACE,
+            Kind::Deadman => deadman::PID_NAMESPACE,
         }
     }
 

@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use a0_core::{Access, RawMem};
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{Advice, MmapOptions, MmapRaw};
 use rustix::io::Errno;
 
 /// Keeps the bytes of a topic file mapped until it is dropped. They can be reached only through the [`RawMem`] that
@@ -33,6 +33,14 @@ impl Mapping {
             (options.map_raw_read_only(&**file)?, Access::ReadOnly)
         };
         Ok(Mapping { bytes, access, _file: Arc::clone(file) })
+    }
+
+    /// Sees to it that the page with this byte is there, as reading the byte would, but without the signal where there is
+    /// no memory for it.
+    pub(super) fn touch(&self, offset: u64) -> Result<(), Errno> {
+        let offset = usize::try_from(offset).map_err(|_| Errno::OVERFLOW)?;
+        let touched = self.bytes.advise_range(Advice::PopulateRead, offset, 1);
+        touched.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
     }
 
     /// The bytes, with every access to them checked.

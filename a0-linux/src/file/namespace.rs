@@ -1,7 +1,7 @@
-//! In which PID namespace those live who lock a topic.
+//! In which PID namespace those live who lock a topic, or take a deadman.
 //!
-//! The header says which one it is. That alone would refuse a container that was started anew for ever. So everybody who
-//! may lock a topic also holds a shared `flock` on its file, which ends with the last process that has the file open,
+//! A word in the file says which one it is. That alone would refuse a container that was started anew for ever. So everybody
+//! who may lock a topic also holds a shared `flock` on its file, which ends with the last process that has the file open,
 //! however it ends, and which every namespace can see: whoever gets it exclusively knows that nobody is left, and may
 //! change the mark.
 //!
@@ -15,7 +15,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use a0_core::RawMem;
-use a0_core::layout::header;
+use a0_core::layout::Field;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -30,13 +30,14 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// stopped meanwhile, and for programs that have no business with it.
 const TURN: Duration = Duration::from_secs(1);
 
-/// Makes sure that nobody locks the topic from another PID namespace as long as this file is open.
+/// Makes sure that nobody locks the topic, or takes the deadman, from another PID namespace as long as this file is open.
+/// `mark` is where the file keeps the namespace.
 ///
 /// # Errors
 /// [`FileError::OtherPidNamespace`].
-pub(super) fn claim(fd: &OwnedFd, mem: &RawMem<Mapping>, path: &Path) -> Result<(), FileError> {
+pub(super) fn claim(fd: &OwnedFd, mem: &RawMem<Mapping>, mark: Field<u32>, path: &Path) -> Result<(), FileError> {
     match own() {
-        Some(ours) => claim_for(ours, fd, mem.atomic_u32(header::PID_NAMESPACE), path),
+        Some(ours) => claim_for(ours, fd, mem.atomic_u32(mark), path),
         None => Ok(()),
     }
 }
@@ -79,7 +80,7 @@ fn share(fd: &OwnedFd) {
 }
 
 /// The number of the caller's PID namespace, as the kernel shows it; `None` where it does not.
-fn own() -> Option<u32> {
+pub(crate) fn own() -> Option<u32> {
     let number = rustix::fs::stat("/proc/self/ns/pid").ok()?.st_ino;
     u32::try_from(number).ok().filter(|number| *number != 0)
 }

@@ -26,7 +26,7 @@ pub(crate) struct Args {
 
 pub(super) const JSON: &str = "\
 JSON:
-  topic, path, size, taken, owner (thread), pid, program, owner_died, token (how often it was taken)";
+  topic, path, size, taken, owner (thread), pid, program, other_namespace (of PIDs), owner_died, token (how often it was taken)";
 
 impl Args {
     pub(crate) fn run(self) -> Outcome {

@@ -86,11 +86,12 @@ impl Args {
     }
 }
 
-/// Opens a deadman, without the right to write if this user has not got it.
+/// Opens a deadman, without the right to write if this user has not got it, or the programs that use it are in another PID
+/// namespace.
 fn open(topic: &str, create: bool) -> Result<Deadman, Error> {
     let options = FileOptions::default().create(create);
     match Deadman::with_options(topic, options.clone()) {
-        Err(denied @ Error::File(FileError::PermissionDenied { .. })) => {
+        Err(denied @ Error::File(FileError::PermissionDenied { .. } | FileError::OtherPidNamespace { .. })) => {
             match Deadman::with_options(topic, options.access(Mode::ReadOnly)) {
                 // It was creating it that is not permitted.
                 Err(Error::File(FileError::NotFound { .. })) => Err(denied),

@@ -111,7 +111,9 @@ pub(super) fn deadman(report: &mut Report, path: &Path, inode: u64) {
     let options = FileOptions::default().access(Mode::ReadOnly);
     let Ok(deadman) = DeadmanFile::open(path, &options, DeadmanLayout::default()) else { return };
     // Not closely: that would pass over an owner who does not exist.
-    let Some(thread) = deadman.look().owner else { return };
+    let seen = deadman.look();
+    // Who is in another PID namespace cannot be seen from here, and the kernel tells of its death all the same.
+    let Some(thread) = seen.owner.filter(|_| seen.other_namespace.is_none()) else { return };
     let problem = match Owner::of(thread, inode) {
         Owner::User { .. } => return,
         Owner::Gone => format!(

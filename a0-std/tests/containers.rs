@@ -1,9 +1,9 @@
-//! Places that programs run in: other PID namespaces, other users. These tests need root.
+//! Programs in different PID namespaces, as in containers, on one topic or deadman. These tests need root.
 
 mod common;
 
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use a0_core::Mem;
 use a0_core::layout::header;
 use a0_linux::FileError;
-use a0_std::{Error, FileOptions, Init, Mode, Protocol, Publisher, ReaderOptions, SubscriberSync};
-use common::{root, text, topic, until};
-use rustix::process::{Gid, Uid};
-use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use a0_std::{Deadman, DeadmanLayout, Error, FileOptions, Init, Mode, Publisher, ReaderOptions, SubscriberSync};
+use common::{root, text, topic};
 
 const LONG: Duration = Duration::from_secs(20);
+/// For what must not happen.
+const SHORT: Duration = Duration::from_millis(150);
+const LAYOUTS: [DeadmanLayout; 2] = [DeadmanLayout::Bytes32, DeadmanLayout::Bytes72];
 
 /// A process in a PID namespace of its own, which ends with it.
 struct Container {
@@ -117,15 +118,52 @@ fn child_process() {
                 Err(error) => say(&error.to_string()),
             }
         }
+        "take the deadman" => {
+            let deadman = Deadman::new(&topic).unwrap();
+            say(&deadman.try_take().unwrap().unwrap().token.to_string());
+            loop {
+                std::thread::park();
+            }
+        }
+        "watch the deadman" => {
+            say(&Deadman::new(&topic).map(drop).unwrap_err().to_string());
+            let watcher = watcher(&topic);
+            let token = watcher.wait_taken(LONG).unwrap();
+            // Here is no such thread; that is no reason to believe that it has died.
+            assert!(is_timeout(watcher.wait_released(token, SHORT)));
+            say("it lives");
+            watcher.wait_released(token, LONG).unwrap();
+            say(if watcher.state().unwrap().owner_died { "it died" } else { "it is released" });
+        }
         task => panic!("{task}?"),
     }
+}
+
+/// Sees the deadman from wherever it is.
+fn watcher(topic: &str) -> Deadman {
+    Deadman::with_options(topic, FileOptions::default().access(Mode::ReadOnly)).unwrap()
+}
+
+fn is_timeout<T>(result: Result<T, Error>) -> bool {
+    matches!(result, Err(Error::Timeout { .. }))
 }
 
 fn read_only() -> ReaderOptions {
     ReaderOptions { init: Init::Oldest, file: FileOptions::default().access(Mode::ReadOnly), ..Default::default() }
 }
 
-fn is_foreign(result: &Result<Publisher, Error>) -> bool {
+/// Opens something that a container is just leaving: it dies a moment after `unshare` does.
+fn once_free<T>(open: impl Fn() -> Result<T, Error>) -> T {
+    let started = Instant::now();
+    loop {
+        match open() {
+            Err(Error::File(FileError::OtherPidNamespace { .. })) => assert!(started.elapsed() < LONG),
+            opened => break opened.unwrap(),
+        }
+    }
+}
+
+fn is_foreign<T>(result: &Result<T, Error>) -> bool {
     matches!(result, Err(Error::File(FileError::OtherPidNamespace { .. })))
 }
 
@@ -157,14 +195,7 @@ fn a_namespace_that_has_died_leaves_its_topics_to_the_next_one() {
         assert!(is_foreign(&Publisher::new(&topic)));
         container.kill();
     }
-    // It dies a moment after `unshare` does.
-    let started = Instant::now();
-    let publisher = loop {
-        match Publisher::new(&topic) {
-            Err(Error::File(FileError::OtherPidNamespace { .. })) => assert!(started.elapsed() < LONG),
-            opened => break opened.unwrap(),
-        }
-    };
+    let publisher = once_free(|| Publisher::new(&topic));
     publisher.publish("ours").unwrap();
     let mut subscriber = SubscriberSync::new(&topic, Init::Oldest).unwrap();
     for (seq, expected) in [(1, "theirs"), (2, "theirs"), (3, "theirs"), (4, "ours")] {
@@ -203,116 +234,48 @@ fn of_several_namespaces_that_start_at_once_one_gets_it() {
     }
 }
 
-/// Runs something as a user without privileges. They belong to a thread in Linux, so the others stay root.
-fn as_user<T: Send>(groups: &[u32], work: impl FnOnce() -> T + Send) -> T {
-    const NOBODY: u32 = 65534;
-    std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            let groups: Vec<_> = groups.iter().map(|group| Gid::from_raw(*group)).collect();
-            let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
-            set_thread_groups(&groups).expect("this test must be allowed to become another user (run it as root)");
-            set_thread_res_gid(gid, gid, gid).expect("this test must be allowed to become another user");
-            set_thread_res_uid(uid, uid, uid).expect("this test must be allowed to become another user");
-            work()
-        });
-        thread.join().unwrap()
-    })
-}
-
-const GROUP: u32 = 4711;
-
-/// A topic of root's with these permissions, which belongs to the group, and has one message.
-fn shared_topic(mode: u32) -> (String, Publisher) {
-    let topic = topic();
-    std::fs::set_permissions(root(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let publisher = Publisher::with_options(&topic, &FileOptions::default().mode(mode)).unwrap();
-    chown(publisher.file().path(), None, Some(GROUP))
-        .expect("this test must be allowed to change groups (run it as root)");
-    publisher.publish("of root").unwrap();
-    (topic, publisher)
-}
-
-fn is_denied<T>(result: Result<T, Error>) -> bool {
-    matches!(result, Err(Error::File(FileError::PermissionDenied { .. })))
-}
-
 #[test]
-fn members_of_the_group_take_part_and_others_do_not() {
-    let (topic, publisher) = shared_topic(0o660);
-    let mut reader = SubscriberSync::new(&topic, ()).unwrap();
-    as_user(&[GROUP], || {
-        let mut subscriber = SubscriberSync::new(&topic, Init::Oldest).unwrap();
-        assert_eq!(text(&subscriber.read().unwrap().unwrap()), "of root");
-        Publisher::new(&topic).unwrap().publish("of a member").unwrap();
-    });
-    assert_eq!(text(&reader.read_blocking(LONG).unwrap()), "of a member");
-    as_user(&[], || {
-        assert!(is_denied(Publisher::new(&topic)));
-        assert!(is_denied(SubscriberSync::new(&topic, read_only())));
-    });
-    assert_eq!(std::fs::metadata(publisher.file().path()).unwrap().mode() & 0o7777, 0o660);
+fn a_deadman_of_another_namespace_can_be_watched_but_not_taken() {
+    for layout in LAYOUTS {
+        let topic = topic();
+        let deadman = Deadman::with_options(&topic, layout).unwrap();
+        let mark = std::fs::read(deadman.path()).unwrap()[20..24].to_vec();
+        let ours = std::fs::metadata("/proc/self/ns/pid").unwrap().ino();
+        assert_eq!(u64::from(u32::from_le_bytes(mark.try_into().unwrap())), ours);
+
+        let container = Container::start("watch the deadman", &topic);
+        let error = container.says();
+        assert!(error.contains(deadman.path().to_str().unwrap()), "{error}");
+        assert!(error.contains(&format!("PID namespace {ours}")) && error.contains("read-only"), "{error}");
+        deadman.take(None).unwrap();
+        assert_eq!(deadman.state().unwrap().other_namespace, None);
+        assert_eq!(container.says(), "it lives");
+        deadman.release().unwrap();
+        assert_eq!(container.says(), "it is released");
+    }
 }
 
-/// Locking and waking work between users, too: both sides sleep, and one dies.
+/// One container after the other holds it and is killed, as after restarts, and then it is the host's.
 #[test]
-fn users_wake_each_other() {
-    let (there, publisher) = shared_topic(0o660);
-    let (back, _keep) = shared_topic(0o660);
-    let mut answers = SubscriberSync::new(&back, ()).unwrap();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            as_user(&[GROUP], || {
-                let mut questions = SubscriberSync::new(&there, Init::Oldest).unwrap();
-                let publisher = Publisher::new(&back).unwrap();
-                for _ in 0..50 {
-                    let question = questions.read_blocking(LONG).unwrap();
-                    std::thread::sleep(Duration::from_micros(200));
-                    publisher.publish(question.payload()).unwrap();
-                }
-            });
-        });
-        for i in 0..50 {
-            if i > 0 {
-                publisher.publish(i.to_string()).unwrap();
-            }
-            answers.read_blocking(LONG).unwrap();
+fn a_namespace_that_has_died_leaves_its_deadmen_to_the_next_one() {
+    for layout in LAYOUTS {
+        let topic = topic();
+        drop(Deadman::with_options(&topic, layout).unwrap());
+        let watcher = watcher(&topic);
+        for token in 1..=2 {
+            let container = Container::start("take the deadman", &topic);
+            assert_eq!(container.says(), token.to_string());
+            assert!(is_foreign(&Deadman::new(&topic)));
+            assert!(is_timeout(watcher.wait_released(token, SHORT)), "a false death");
+            let state = watcher.state().unwrap();
+            assert!(state.taken && state.other_namespace.is_some(), "{state:?}");
+            container.kill();
+            watcher.wait_released(token, LONG).unwrap();
+            assert!(watcher.state().unwrap().owner_died);
         }
-    });
-}
-
-#[test]
-fn whoever_may_only_read_follows_without_writing() {
-    let (topic, publisher) = shared_topic(0o444);
-    let path = Protocol::PubSub.path(&topic).unwrap();
-    let (tell, told) = mpsc::channel();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            as_user(&[], || {
-                assert!(is_denied(Publisher::new(&topic)));
-                assert!(is_denied(SubscriberSync::new(&topic, ())));
-                let before = std::fs::read(&path).unwrap();
-                let mut subscriber = SubscriberSync::new(&topic, read_only()).unwrap();
-                assert_eq!(text(&subscriber.read().unwrap().unwrap()), "of root");
-                assert!(matches!(subscriber.read_blocking(Duration::from_millis(20)), Err(Error::Timeout { .. })));
-                assert!(std::fs::read(&path).unwrap() == before, "a reader has written");
-                tell.send(()).unwrap();
-                assert_eq!(text(&subscriber.read_blocking(LONG).unwrap()), "later");
-            });
-        });
-        told.recv_timeout(LONG).unwrap();
-        publisher.publish("later").unwrap();
-    });
-}
-
-#[test]
-fn a_missing_topic_in_a_directory_of_others_is_a_clear_error() {
-    root();
-    std::fs::set_permissions(root(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    as_user(&[], || {
-        let error = Publisher::new("nobody/may/create").unwrap_err();
-        assert!(error.to_string().contains("permission"), "{error}");
-        let missing = SubscriberSync::new("nobody/may/create", read_only()).map(drop).unwrap_err();
-        assert!(matches!(missing, Error::File(FileError::NotFound { .. })), "{missing}");
-    });
-    until(|| !root().join("nobody").exists());
+        let deadman = once_free(|| Deadman::new(&topic));
+        let taken = deadman.take(LONG).unwrap();
+        assert!(taken.token == 3 && taken.previous_owner_died, "{taken:?}");
+        assert_eq!(watcher.state().unwrap().other_namespace, None);
+    }
 }

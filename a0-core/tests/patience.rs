@@ -1,0 +1,65 @@
+//! How long the lock is waited for where nobody who calls says so.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not recognised as tests")]
+
+mod common;
+
+use std::cell::Cell;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use a0_core::layout::{Field, frame};
+use a0_core::{Acquired, Cursor, Error, Lock, LockError, Mem, Select, Transport, Unshared};
+use common::Meddled;
+
+/// A lock that somebody keeps, once it is `kept`.
+#[derive(Default)]
+struct Kept {
+    kept: Cell<bool>,
+    waited: Cell<Option<Duration>>,
+}
+
+impl<M: Mem> Lock<M> for Kept {
+    fn lock(&self, _: &M, timeout: Option<Duration>) -> Result<Acquired, LockError> {
+        self.waited.set(timeout);
+        if self.kept.get() { Err(LockError::TimedOut { owner: 7 }) } else { Ok(Acquired::Clean) }
+    }
+    fn try_lock(&self, mem: &M) -> Result<Option<Acquired>, LockError> {
+        Unshared.try_lock(mem)
+    }
+    fn unlock(&self, mem: &M) {
+        Unshared.unlock(mem);
+    }
+    fn wait(&self, mem: &M, word: Field<u32>, expected: u32, timeout: Duration) -> Result<(), LockError> {
+        Unshared.wait(mem, word, expected, timeout)
+    }
+    fn wake(&self, mem: &M, word: Field<u32>) {
+        Unshared.wake(mem, word);
+    }
+    fn wait_requeue(&self, mem: &M, events: u32, timeout: Duration) -> Result<Option<Acquired>, LockError> {
+        Unshared.wait_requeue(mem, events, timeout)
+    }
+    fn requeue(&self, mem: &M) {
+        Unshared.requeue(mem);
+    }
+}
+
+#[test]
+fn reads_and_looks_that_need_the_lock_wait_as_long_as_was_said_on_opening() {
+    let patience = Duration::from_millis(1234);
+    let timed_out = Error::Lock(LockError::TimedOut { owner: 7 });
+    let mut bytes = [0; 1024];
+    let topic = Transport::open_within(Meddled::new(&mut bytes), Kept::default(), patience).unwrap();
+    assert_eq!(topic.lock_backend().waited.take(), Some(patience), "initialising");
+    let head = topic.lock(None).unwrap().push(b"one").map(|_| topic.state().unwrap().off_head).unwrap();
+    let mut cursor = Cursor::oldest(&topic).unwrap();
+    topic.lock_backend().kept.set(true);
+
+    topic.mem().restless.set(true);
+    assert_eq!(topic.state(), Err(timed_out));
+    assert_eq!(topic.lock_backend().waited.take(), Some(patience), "the state");
+    topic.mem().restless.set(false);
+
+    topic.mem().store_u64(frame::seq(head), 77, Relaxed);
+    assert_eq!(topic.read(&mut cursor, Select::Next, &mut &mut [0; 16][..]), Err(timed_out));
+    assert_eq!(topic.lock_backend().waited.take(), Some(patience), "reading");
+}
