@@ -44,26 +44,21 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         buffer: &mut [u8],
         received: &mut [Received],
     ) -> Result<usize, Error> {
-        if !self.needs_lock_to_read() {
-            let count = self.fetch_all(cursor, buffer, received);
-            if count != 0 {
-                return Ok(count);
-            }
+        if !self.needs_lock_to_read()
+            && let Some(count) = self.fetch_all(cursor, buffer, received)
+        {
+            return Ok(count);
         }
-        // Nothing there, or a writer in the way, or damage: whatever it is, reading one frame finds out.
+        // A writer is in the way, or damage, or the buffer is too small: reading one frame finds out.
         let Some(first) = received.first_mut() else { return Ok(0) };
-        Ok(match self.read(cursor, Select::Next, &mut &mut *buffer)? {
-            Some(frame) => {
-                *first = frame;
-                1
-            }
-            None => 0,
-        })
+        let frame = self.read(cursor, Select::Next, &mut &mut *buffer)?;
+        *first = frame.unwrap_or_default();
+        Ok(usize::from(frame.is_some()))
     }
 
-    /// The same without any way out: 0 and a cursor that has not moved if anything is in the way.
+    /// The same without any way out: `None`, and a cursor that has not moved, if anything is in the way.
     #[inline]
-    fn fetch_all(&self, cursor: &mut Cursor, buffer: &mut [u8], received: &mut [Received]) -> usize {
+    fn fetch_all(&self, cursor: &mut Cursor, buffer: &mut [u8], received: &mut [Received]) -> Option<usize> {
         let mut ahead = *cursor;
         let mut rest = buffer;
         let mut oldest = u64::MAX;
@@ -73,20 +68,23 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
             if count > 0 && ahead.known_high <= ahead.seq {
                 break;
             }
-            let Fetch::Some(fetched @ Fetched { fits: true, .. }) = self.fetch(&mut ahead, Select::Next, &mut rest)
-            else {
-                break;
-            };
-            oldest = oldest.min(fetched.target.live_from);
-            *place = fetched.received_by(&mut ahead);
-            rest = &mut rest[place.len..];
-            count += 1;
+            match self.fetch(&mut ahead, Select::Next, &mut rest) {
+                Fetch::Some(fetched @ Fetched { fits: true, .. }) => {
+                    oldest = oldest.min(fetched.target.live_from);
+                    *place = fetched.received_by(&mut ahead);
+                    rest = &mut rest[place.len..];
+                    count += 1;
+                }
+                Fetch::Nothing if count == 0 => break,
+                _ if count == 0 => return None,
+                _ => break,
+            }
         }
         let intact = |frame: &Received| self.has_header(frame.seq, frame.offset - FRAME_HEADER, frame.len as u64);
-        if count == 0 || !self.is_live_from(oldest) || !received[..count].iter().all(intact) {
-            return 0;
-        }
-        *cursor = ahead;
-        count
+        let sound = count == 0 || (self.is_live_from(oldest) && received[..count].iter().all(intact));
+        sound.then(|| {
+            *cursor = ahead;
+            count
+        })
     }
 }
