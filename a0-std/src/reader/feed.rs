@@ -159,22 +159,34 @@ impl Feed {
         })
     }
 
-    /// Copies the next message.
+    /// Copies the next message. It was there during the call.
     #[inline(always)]
     pub(crate) fn poll(&mut self) -> Result<Option<Received>> {
-        if self.iter != Iter::Next || self.first != First::Usual {
-            return self.poll_first(usize::MAX);
-        }
-        self.from_ahead = true;
-        if let Some(received) = self.ahead.next(&mut self.cursor) {
+        self.poll_first(usize::MAX)
+    }
+
+    /// Copies the next message, or hands out one that was copied with the one before.
+    #[inline(always)]
+    pub(crate) fn poll_ahead(&mut self) -> Result<Option<Received>> {
+        if let Some(received) = self.poll_waiting() {
             return Ok(Some(received));
         }
+        if self.iter != Iter::Next || self.first != First::Usual {
+            return self.poll();
+        }
+        self.from_ahead = true;
         match self.ahead.read(self.file.transport(), &mut self.cursor) {
             Ok(received) => Ok(received),
-            Err(a0_core::Error::BufferTooSmall { .. }) => self.poll_first(usize::MAX),
+            Err(a0_core::Error::BufferTooSmall { .. }) => self.poll(),
             Err(a0_core::Error::Contended) => Ok(None),
             Err(source) => Err(self.file.error(source)),
         }
+    }
+
+    /// Hands out a message that was copied with the one before, if one is left.
+    #[inline(always)]
+    pub(crate) fn poll_waiting(&mut self) -> Option<Received> {
+        self.ahead.next(&mut self.cursor)
     }
 
     /// Copies the next message alone, but at most so many bytes of it, into the buffer.
