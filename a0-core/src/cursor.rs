@@ -1,8 +1,10 @@
 //! A reader's place in a topic.
 
 use crate::error::Error;
+use crate::layout::FRAME_HEADER;
 use crate::lock::Lock;
 use crate::mem::Mem;
+use crate::read::Received;
 use crate::state::State;
 use crate::transport::Transport;
 
@@ -81,6 +83,13 @@ impl Cursor {
     /// Sequence number of the last frame read, or the one before the first frame to read.
     pub fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// The place right behind a frame that was read in one batch with those that this place is behind of.
+    #[inline]
+    pub fn behind(&self, received: &Received) -> Cursor {
+        let link = Link::After(received.offset.wrapping_sub(FRAME_HEADER));
+        Cursor { seq: received.seq, link, known_high: self.known_high, skipped: 0 }
     }
 
     /// Moves on to `seq` without having read what is in between.

@@ -1,5 +1,7 @@
 //! Reading without a lock: copy first, then find out whether what was copied was still there.
 
+mod batch;
+
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use crate::cursor::{Cursor, Link};
@@ -29,7 +31,7 @@ pub enum Select {
 }
 
 /// What a read gave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Received {
     /// Sequence number of the frame.
@@ -65,12 +67,42 @@ impl<const N: usize> Buffer for heapless::Vec<u8, N> {
 }
 
 /// A frame that a read goes for.
+#[derive(Clone, Copy)]
 struct Target {
     seq: u64,
     off: u64,
     /// The offset is good if everything from this sequence number on was still there afterwards.
     live_from: u64,
     known_high: u64,
+}
+
+/// A frame that was copied, or would have been if there had been room.
+struct Fetched {
+    target: Target,
+    size: u64,
+    len: usize,
+    fits: bool,
+}
+
+impl Fetched {
+    /// Moves the cursor behind the frame.
+    #[inline(always)]
+    fn received_by(&self, cursor: &mut Cursor) -> Received {
+        let Fetched { target: Target { seq, off, known_high, .. }, len, .. } = *self;
+        let missed = (seq - cursor.seq - 1).saturating_add(cursor.skipped);
+        cursor.passed(seq, off, known_high);
+        Received { seq, offset: off + FRAME_HEADER, len, missed }
+    }
+}
+
+/// How a try to copy a frame ended.
+enum Fetch {
+    /// Whether it was still there is not known yet.
+    Some(Fetched),
+    /// Nothing new.
+    Nothing,
+    /// A writer was in the way, or the frame is damaged.
+    Damaged(Corruption),
 }
 
 /// How one try ended.
@@ -264,19 +296,38 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
 
     #[inline(always)]
     fn attempt<B: Buffer>(&self, cursor: &mut Cursor, select: Select, buffer: &mut B) -> Result<Attempt, Error> {
+        let fetched = match self.fetch(cursor, select, buffer) {
+            Fetch::Some(fetched) => fetched,
+            Fetch::Nothing => return Ok(Attempt::Nothing),
+            Fetch::Damaged(damage) => return Ok(Attempt::Again(damage)),
+        };
+        let Fetched { target, size, .. } = fetched;
+        if !self.is_still_there(&target, size) {
+            let field = "overwritten while it was read";
+            return Ok(Attempt::Again(Corruption::Frame { seq: target.seq, offset: target.off, field }));
+        }
+        if !fetched.fits {
+            return Err(Error::BufferTooSmall { size });
+        }
+        Ok(Attempt::Done(fetched.received_by(cursor)))
+    }
+
+    /// Copies the selected frame, without a look at whether it was still there.
+    #[inline(always)]
+    fn fetch<B: Buffer>(&self, cursor: &mut Cursor, select: Select, buffer: &mut B) -> Fetch {
         let target = match self.target(cursor, select) {
             Ok(Some(target)) => target,
-            Ok(None) => return Ok(Attempt::Nothing),
-            Err(damage) => return Ok(Attempt::Again(damage)),
+            Ok(None) => return Fetch::Nothing,
+            Err(damage) => return Fetch::Damaged(damage),
         };
         let mem = self.mem();
-        let bad = |field| Ok(Attempt::Again(Corruption::Frame { seq: target.seq, offset: target.off, field }));
+        let bad = |field| Fetch::Damaged(Corruption::Frame { seq: target.seq, offset: target.off, field });
         // The mapping's size, not the arena's: what counts here is to stay inside.
-        let size = mem.size();
-        if !offset_is_sound(target.off, size) {
+        let limit = mem.size();
+        if !offset_is_sound(target.off, limit) {
             return bad("the offset itself");
         }
-        let [seq, off, _, _, data_size] = mem.load_words(frame::seq(target.off));
+        let [seq, off, _, _, size] = mem.load_words(frame::seq(target.off));
         if seq != target.seq {
             return bad("seq");
         }
@@ -284,7 +335,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
             return bad("off");
         }
         let data = target.off + FRAME_HEADER;
-        let Some(len) = usize::try_from(data_size).ok().filter(|_| data_size <= size - data) else {
+        let Some(len) = usize::try_from(size).ok().filter(|_| size <= limit - data) else {
             return bad("data_size");
         };
         let room = buffer.room(len);
@@ -292,30 +343,33 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         if let Some(room) = room {
             mem.read(data, room);
         }
-        if !self.is_still_there(&target, data_size) {
-            return bad("overwritten while it was read");
-        }
-        if !fits {
-            return Err(Error::BufferTooSmall { size: data_size });
-        }
-        let missed = (target.seq - cursor.seq - 1).saturating_add(cursor.skipped);
-        cursor.passed(target.seq, target.off, target.known_high);
-        Ok(Attempt::Done(Received { seq: target.seq, offset: data, len, missed }))
+        Fetch::Some(Fetched { target, size, len, fits })
     }
 
     /// Whether a frame was there all the time until now.
     #[inline(always)]
-    fn is_still_there(&self, target: &Target, data_size: u64) -> bool {
-        let mem = self.mem();
+    fn is_still_there(&self, target: &Target, size: u64) -> bool {
+        self.is_live_from(target.live_from) && self.has_header(target.seq, target.off, size)
+    }
+
+    /// Whether everything from this sequence number on was there all the time until now.
+    #[inline(always)]
+    fn is_live_from(&self, seq: u64) -> bool {
         // Orders the copy before the check: if the copy saw a byte of a later frame, the check sees that the frame is
         // gone, because writers commit an eviction, then fence, before they overwrite.
-        mem.fence(Acquire);
-        let evicted = State::validate_low(mem) > target.live_from;
-        // Older 0.3 cores (the Python package) overwrite frames that they have not evicted, in rare size patterns. They
-        // fill the arena upwards and write each frame's header first, so a frame whose data they have begun to
-        // overwrite has lost its header before.
-        let [seq, off, _, _, size] = mem.load_words(frame::seq(target.off));
-        !evicted && (seq, off, size) == (target.seq, target.off, data_size)
+        self.mem().fence(Acquire);
+        State::validate_low(self.mem()) <= seq
+    }
+
+    /// Whether this frame's header stands where it stood. Call it behind [`Transport::is_live_from`].
+    ///
+    /// Older 0.3 cores (the Python package) overwrite frames that they have not evicted, in rare size patterns. They
+    /// fill the arena upwards and write each frame's header first, so a frame whose data they have begun to
+    /// overwrite has lost its header before.
+    #[inline(always)]
+    fn has_header(&self, seq: u64, off: u64, size: u64) -> bool {
+        let [found_seq, found_off, _, _, found_size] = self.mem().load_words(frame::seq(off));
+        (found_seq, found_off, found_size) == (seq, off, size)
     }
 
     /// Whether the message that a read gave is still there, so that everything that was read of it in place until now is

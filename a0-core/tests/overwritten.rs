@@ -6,7 +6,7 @@ mod common;
 use std::sync::atomic::Ordering;
 
 use a0_core::layout::{Field, frame};
-use a0_core::{Corruption, Cursor, Error, Mem, Select, State, Transport, Unshared};
+use a0_core::{Corruption, Cursor, Error, Mem, Received, Select, State, Transport, Unshared};
 use common::Meddled;
 
 /// Such a writer comes along during the next copy, and stores this value there.
@@ -40,6 +40,24 @@ fn read_overwritten(word: fn(u64) -> Field<u64>) {
 fn a_frame_overwritten_while_it_is_read_is_not_accepted() {
     read_overwritten(frame::seq);
     read_overwritten(frame::off);
+}
+
+#[test]
+fn a_batch_with_an_overwritten_frame_is_not_accepted() {
+    let mut bytes = [0; 1024];
+    let topic = Transport::open(Meddled::new(&mut bytes), Unshared).unwrap();
+    let mut cursor = Cursor::oldest(&topic).unwrap();
+    topic.lock(None).unwrap().push(b"first").unwrap();
+    topic.lock(None).unwrap().push(b"second").unwrap();
+    let State { off_head, .. } = topic.state().unwrap();
+    let word = frame::seq(off_head);
+    let (mut buffer, mut received) = ([0; 64], [Received::default(); 4]);
+
+    overwrite(&topic, word, 77);
+    let result = topic.read_batch(&mut { cursor }, &mut buffer, &mut received);
+    assert!(matches!(result, Err(Error::Corrupt(Corruption::Frame { seq: 1, .. }))), "accepted: {result:?}");
+    topic.mem().store_u64(word, 1, Ordering::Relaxed);
+    assert_eq!(topic.read_batch(&mut cursor, &mut buffer, &mut received), Ok(2));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What all readers share: where to start, how to go on, how to wait.
 
+mod ahead;
 pub(crate) mod feed;
 pub(crate) mod in_place;
 pub(crate) mod sync;

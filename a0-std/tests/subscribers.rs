@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use a0_std::{
-    Error, File, FileOptions, Init, Iter, Mode, Publisher, ReaderOptions, ReaderSync, Subscriber, SubscriberSync,
-    SubscriberSyncZeroCopy, SubscriberZeroCopy, Writer,
+    Error, File, FileOptions, Init, Iter, Message, Mode, Publisher, ReaderOptions, ReaderSync, Subscriber,
+    SubscriberSync, SubscriberSyncZeroCopy, SubscriberZeroCopy, Writer,
 };
 use common::{file, root, text, topic, write};
 
@@ -257,4 +257,39 @@ fn handles_can_move_between_threads() {
     send::<(Publisher, Subscriber, SubscriberSync, SubscriberZeroCopy, SubscriberSyncZeroCopy, Writer, File)>();
     sync::<(Publisher, Subscriber, SubscriberZeroCopy, Writer, File)>();
     let _ = (ReaderOptions::from(Iter::Newest), ReaderOptions::from((Init::Oldest, Iter::Next)));
+}
+
+#[test]
+fn a_batch_hands_out_what_single_reads_would() {
+    let file = file(1 << 16);
+    let writer = Writer::new(&file);
+    let (mut single, mut batched) =
+        (ReaderSync::new(&file, Init::Oldest).unwrap(), ReaderSync::new(&file, Init::Oldest).unwrap());
+    // Enough to lap the readers now and then; the large ones are read alone, and one is no packet.
+    for round in 0..60_usize {
+        for message in 0..round {
+            let size = if message % 7 == 3 { 5000 } else { message };
+            writer.write(vec![message as u8; size]).unwrap();
+            if message == 20 {
+                file.transport().lock(None).unwrap().push(b"no packet").unwrap();
+            }
+        }
+        let mut expected = Vec::new();
+        loop {
+            match single.read() {
+                Ok(None) => break,
+                Ok(Some(message)) => expected.push((message.seq(), message.missed(), Some(message.payload().to_vec()))),
+                Err(Error::BadMessage { seq, missed, .. }) => expected.push((seq, missed, None)),
+                Err(other) => panic!("{other}"),
+            }
+        }
+        let mut got = Vec::new();
+        let mut each = |message: Result<Message<'_>, Error>| match message {
+            Ok(message) => got.push((message.seq(), message.missed(), Some(message.payload().to_vec()))),
+            Err(Error::BadMessage { seq, missed, .. }) => got.push((seq, missed, None)),
+            Err(other) => panic!("{other}"),
+        };
+        while batched.read_batch(&mut each).unwrap() > 0 {}
+        assert_eq!(got, expected, "round {round}");
+    }
 }

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::file::{File, PATROL};
 use crate::message::Message;
 use crate::packet::PacketView;
+use crate::reader::ahead::Ahead;
 use crate::reader::wait::Wait;
 use crate::reader::{Init, Interrupter, Iter, ReaderOptions};
 
@@ -36,6 +37,9 @@ pub(crate) struct Feed {
     /// How long to look before it sleeps: what is left of that since the last message, or since it was called.
     spin: Duration,
     pub(super) buffer: Scratch,
+    ahead: Ahead,
+    /// Whether the message handed out last lies in `ahead`, and not in `buffer`.
+    from_ahead: bool,
     sleep: Duration,
     /// When to look again whether the file is there.
     next_look: Instant,
@@ -99,6 +103,8 @@ impl Feed {
             wait: options.wait,
             spin: options.wait.spin(),
             buffer: Scratch::default(),
+            ahead: Ahead::new(cursor),
+            from_ahead: false,
             sleep: SHORTEST_SLEEP,
             next_look: Instant::now(),
             interrupter: Interrupter::new(file),
@@ -117,6 +123,7 @@ impl Feed {
     /// Goes on from there.
     pub(crate) fn place_at(&mut self, cursor: Cursor) {
         self.cursor = cursor;
+        self.ahead.forget();
         self.first = First::Usual;
         self.start_over();
     }
@@ -152,15 +159,41 @@ impl Feed {
         })
     }
 
-    /// Copies the next message into the buffer.
+    /// Copies the next message. It was there during the call.
     #[inline(always)]
     pub(crate) fn poll(&mut self) -> Result<Option<Received>> {
         self.poll_first(usize::MAX)
     }
 
-    /// Copies the next message, but at most so many bytes of it, into the buffer.
+    /// Copies the next message, or hands out one that was copied with the one before.
+    #[inline(always)]
+    pub(crate) fn poll_ahead(&mut self) -> Result<Option<Received>> {
+        if let Some(received) = self.poll_waiting() {
+            return Ok(Some(received));
+        }
+        if self.iter != Iter::Next || self.first != First::Usual {
+            return self.poll();
+        }
+        self.from_ahead = true;
+        match self.ahead.read(self.file.transport(), &mut self.cursor) {
+            Ok(received) => Ok(received),
+            Err(a0_core::Error::BufferTooSmall { .. }) => self.poll(),
+            Err(a0_core::Error::Contended) => Ok(None),
+            Err(source) => Err(self.file.error(source)),
+        }
+    }
+
+    /// Hands out a message that was copied with the one before, if one is left.
+    #[inline(always)]
+    pub(crate) fn poll_waiting(&mut self) -> Option<Received> {
+        self.ahead.next(&mut self.cursor)
+    }
+
+    /// Copies the next message alone, but at most so many bytes of it, into the buffer.
     #[inline(always)]
     pub(super) fn poll_first(&mut self, most: usize) -> Result<Option<Received>> {
+        self.ahead.forget();
+        self.from_ahead = false;
         let select = self.select()?;
         let mut buffer = Start { buffer: &mut self.buffer, most };
         match self.file.transport().read(&mut self.cursor, select, &mut buffer) {
@@ -176,7 +209,8 @@ impl Feed {
     /// The message that [`Feed::poll`] or [`Feed::wait`] has copied.
     #[inline]
     pub(crate) fn message(&self, received: Received) -> Result<Message<'_>> {
-        self.parse(&self.buffer.0[..received.len], received)
+        let bytes = if self.from_ahead { self.ahead.bytes() } else { &self.buffer.0[..received.len] };
+        self.parse(bytes, received)
     }
 
     fn parse<'a>(&self, bytes: &'a [u8], received: Received) -> Result<Message<'a>> {
@@ -191,6 +225,7 @@ impl Feed {
 
     /// Hands out the next message in place, under the lock.
     pub(crate) fn poll_in_place<R>(&mut self, look: impl FnOnce(Message<'_>) -> R) -> Result<Option<R>> {
+        self.ahead.forget();
         if !self.file.transport().may_have_news(&self.cursor) {
             return Ok(None);
         }

@@ -44,6 +44,22 @@ impl ReaderSync {
         }
     }
 
+    /// Hands the messages that are there to `each`, 16 of them at most; see
+    /// [`SubscriberSync::read_batch`](crate::SubscriberSync::read_batch).
+    ///
+    /// # Errors
+    /// As [`ReaderSync::read`], for the first one only.
+    pub fn read_batch(&mut self, mut each: impl FnMut(Result<Message<'_>>)) -> Result<usize> {
+        let Some(first) = self.feed.poll_ahead()? else { return Ok(0) };
+        let (mut next, mut count) = (Some(first), 0);
+        while let Some(received) = next {
+            each(self.feed.message(received));
+            count += 1;
+            next = self.feed.poll_waiting();
+        }
+        Ok(count)
+    }
+
     /// The next message; waits for it, at most `timeout` (a `Duration`, or `None` for as long as it takes).
     ///
     /// # Errors

@@ -44,7 +44,7 @@ impl Reader {
         callback: impl FnMut(Result<Message<'_>>) + Send + 'static,
     ) -> Result<Reader> {
         let worker = Counting::start(file, &options.into(), callback, |feed, callback| {
-            let received = feed.wait(None)?;
+            let received = feed.wait_with(None, Feed::poll_ahead)?;
             feed.message(received).map(|message| callback(Ok(message)))
         })?;
         Ok(Reader { worker })

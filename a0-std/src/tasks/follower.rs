@@ -28,7 +28,7 @@ impl Follower {
     /// The next message. If there is none, `tell` says who is to be told when to ask again.
     pub(crate) fn next(&mut self, tell: impl FnOnce() -> Tell) -> Result<Option<Received>> {
         loop {
-            if let Some(received) = self.feed.poll()? {
+            if let Some(received) = self.feed.poll_ahead()? {
                 return Ok(Some(received));
             }
             if self.removed {

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use a0_core::layout::page;
-use a0_core::{Buffer, Cursor, Mem, Select, State};
+use a0_core::{Buffer, Cursor, Mem, Received, Select, State};
 use a0_testkit::{Guard, LoomMem, SimLock};
 use loom::thread;
 
 use super::{DATA, FRAME, ONE_FRAME, explore, fails, holds, image, open, push};
+
+/// Two frames with 8 bytes fit, and nothing else.
+const TWO_FRAMES: usize = DATA as usize + 8 + 48 + 8;
 
 /// A reader copies the only frame while a writer evicts and overwrites it.
 fn read_while_evicted(guard: Option<Guard>) -> impl Fn() {
@@ -30,6 +33,29 @@ fn read_while_evicted(guard: Option<Guard>) -> impl Fn() {
             }
             Err(e) => panic!("{e}"),
         }
+        writing.join().unwrap();
+    }
+}
+
+/// A reader copies two frames for one look at the state while a writer evicts and overwrites the older one.
+fn read_batch_while_evicted(guard: Option<Guard>) -> impl Fn() {
+    let image = image(TWO_FRAMES, &[[1; 8], [2; 8]]);
+    let modelled = [page::seq_low(0).offset(), page::seq_low(1).offset(), FRAME, DATA];
+    move || {
+        let mem = LoomMem::new(&image, |at| modelled.contains(&at));
+        let lock = SimLock::new();
+        let (writer, reader) = (open(&mem, &lock, guard), open(&mem, &lock, guard));
+        let mut cursor = Cursor::oldest(&reader).unwrap();
+        let writing = thread::spawn(move || assert_eq!(push(&writer, [3; 8]), 3));
+        let (mut data, mut received) = ([0; 16], [Received::default(); 2]);
+        let count = reader.read_batch(&mut cursor, &mut data, &mut received).unwrap();
+        let mut last = 0;
+        for (got, data) in received[..count].iter().zip(data.chunks(8)) {
+            assert_eq!(data, [got.seq as u8; 8], "message {}", got.seq);
+            assert_eq!(got.missed, got.seq - 1 - last);
+            last = got.seq;
+        }
+        assert!(count > 0);
         writing.join().unwrap();
     }
 }
@@ -122,6 +148,19 @@ fn snapshot_while_evicted(guard: Option<Guard>, modelled: fn(u64) -> bool) -> im
 #[test]
 fn a_frame_is_whole_or_not_read() {
     holds(2, read_while_evicted(None));
+}
+
+#[test]
+fn what_a_batch_copies_was_there() {
+    holds(2, read_batch_while_evicted(None));
+}
+
+#[test]
+fn a_batch_needs_validation() {
+    // The fences are those of single reads, and are shown to be needed there.
+    for guard in [Guard::Validation, Guard::EvictionCommit] {
+        fails(2, read_batch_while_evicted(Some(guard)));
+    }
 }
 
 #[test]

@@ -76,6 +76,12 @@ pub(crate) trait Receive {
     /// Looks once, and shows the message if there is one; whether there was.
     fn poll(&mut self, show: impl FnMut(&[u8]) -> Result<()>) -> Result<bool>;
 
+    /// Takes what is there, or some of it; gives the number of messages.
+    #[inline]
+    fn poll_some(&mut self) -> Result<u64> {
+        Ok(u64::from(self.poll(|_| Ok(()))?))
+    }
+
     /// Sleeps until there is a message, and shows it.
     fn wait(&mut self, show: impl FnMut(&[u8]) -> Result<()>) -> Result<()>;
 

@@ -54,6 +54,16 @@ impl Receive for Receiver {
         Ok(true)
     }
 
+    #[inline]
+    fn poll_some(&mut self) -> Result<u64> {
+        let (missed, mut failed) = (&mut self.missed, None);
+        let count = self.reader.read_batch(|message| match message {
+            Ok(message) => *missed += message.missed(),
+            Err(error) => failed = Some(error),
+        })?;
+        failed.map_or(Ok(count as u64), |error| Err(error.into()))
+    }
+
     fn wait(&mut self, mut show: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let message = self.reader.read_blocking(None)?;
         self.missed += message.missed();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use a0_core::{Cursor, Select};
+use a0_core::{Cursor, Error, Received, Select};
 
 use super::{Channel, Peer, Receive, Send};
 use crate::Result;
@@ -11,6 +11,10 @@ use crate::topics::{self, RawTopic};
 
 /// Looks for news between two calls of a polling read.
 const LOOKS: u32 = 16;
+
+/// Messages that are taken at a time, at most, and their bytes.
+const BATCH: usize = 64;
+const BATCH_BYTES: usize = 16 << 10;
 
 /// As readers of `a0-std` do.
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
@@ -35,14 +39,20 @@ impl Peer for Raw {
     fn receiver(channel: &Channel) -> Result<Receiver> {
         let topic = topics::raw(&channel.path(), channel.arena())?;
         let cursor = if channel.late { Cursor::oldest(&topic)? } else { Cursor::end(&topic)? };
-        Ok(Receiver { topic, cursor, buffer: Growing::default(), missed: 0 })
+        Ok(Receiver {
+            topic,
+            cursor,
+            buffer: Growing(vec![0; BATCH_BYTES]),
+            batch: [Received::default(); BATCH],
+            missed: 0,
+        })
     }
 }
 
 impl Send for RawTopic {
     #[inline]
     fn send(&mut self, payload: &[u8]) -> Result<()> {
-        self.lock(None)?.push(payload)?;
+        self.lock(None)?.publish(payload)?;
         Ok(())
     }
 }
@@ -51,6 +61,7 @@ pub(crate) struct Receiver {
     topic: RawTopic,
     cursor: Cursor,
     buffer: Growing,
+    batch: [Received; BATCH],
     missed: u64,
 }
 
@@ -66,6 +77,19 @@ impl Receive for Receiver {
         self.missed += received.missed;
         show(&self.buffer.0[..received.len])?;
         Ok(true)
+    }
+
+    #[inline]
+    fn poll_some(&mut self) -> Result<u64> {
+        let count = match self.topic.read_batch(&mut self.cursor, &mut self.buffer.0, &mut self.batch) {
+            Err(Error::BufferTooSmall { size }) => {
+                self.buffer.0.resize(usize::try_from(size)?, 0);
+                return Ok(0);
+            }
+            count => count?,
+        };
+        self.missed += self.batch[..count].iter().map(|received| received.missed).sum::<u64>();
+        Ok(count as u64)
     }
 
     fn wait(&mut self, mut show: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {

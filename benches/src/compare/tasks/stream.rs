@@ -17,7 +17,7 @@ const BATCH: u32 = 64;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Pauses between two looks at a channel that was empty.
-const PAUSES: u32 = 16;
+const PAUSES: u32 = 64;
 
 /// The state in which senders send.
 const RUN: u32 = 1;
@@ -65,9 +65,9 @@ fn receive<P: Peer>(channel: &Channel, index: u32, process: u32, control: &Contr
     let mut count = 0;
     loop {
         for _ in 0..BATCH {
-            if receiver.poll(|_| Ok(()))? {
-                count += 1;
-            } else {
+            let some = receiver.poll_some()?;
+            count += some;
+            if some == 0 {
                 // Every look takes lines from the sender: not too often.
                 (0..PAUSES).for_each(|_| spin_loop());
             }
@@ -104,9 +104,9 @@ pub(super) fn replay<P: Peer>(part: &Part) -> Result<Option<Figures>> {
         let begun = Instant::now();
         let mut taken = 0;
         while taken < count {
-            if receiver.poll(|_| Ok(()))? {
-                taken += 1;
-            } else if begun.elapsed() > PATIENCE {
+            let some = receiver.poll_some()?;
+            taken += some;
+            if some == 0 && begun.elapsed() > PATIENCE {
                 return Err(format!("only {taken} of {count} messages were there").into());
             }
         }

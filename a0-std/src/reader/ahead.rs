@@ -1,0 +1,73 @@
+//! Messages that were read together, and are handed out one by one.
+//!
+//! Where several messages wait, one look at the topic serves them all, which spares publisher and reader most of what they
+//! cost each other. Nothing is waited for: a message that comes alone is handed out alone.
+
+use a0_core::{Cursor, Error, RawMem, Received};
+use a0_linux::{AccessLock, Mapping};
+
+/// Messages that are read together, at most.
+const MOST: usize = 16;
+/// Bytes that are read together, at most. What does not fit is read alone.
+const MOST_BYTES: usize = 4096;
+
+/// What was read and not yet handed out.
+#[derive(Debug)]
+pub(super) struct Ahead {
+    bytes: Vec<u8>,
+    received: [Received; MOST],
+    /// Those of `received` that wait.
+    next: usize,
+    count: usize,
+    /// Where the bytes of the message handed out last begin and end.
+    start: usize,
+    end: usize,
+    /// Behind all of them.
+    cursor: Cursor,
+}
+
+impl Ahead {
+    pub(super) fn new(cursor: Cursor) -> Ahead {
+        Ahead { bytes: Vec::new(), received: [Received::default(); MOST], next: 0, count: 0, start: 0, end: 0, cursor }
+    }
+
+    /// Hands out the next message that waits.
+    #[inline(always)]
+    pub(super) fn next(&mut self, cursor: &mut Cursor) -> Option<Received> {
+        if self.next == self.count {
+            return None;
+        }
+        let received = self.received[self.next];
+        self.next += 1;
+        (self.start, self.end) = (self.end, self.end + received.len);
+        *cursor = self.cursor.behind(&received);
+        Some(received)
+    }
+
+    /// Reads what follows the cursor, and hands out the first of it.
+    #[inline(always)]
+    pub(super) fn read(
+        &mut self,
+        topic: &a0_core::Transport<RawMem<Mapping>, AccessLock>,
+        cursor: &mut Cursor,
+    ) -> Result<Option<Received>, Error> {
+        if self.bytes.is_empty() {
+            self.bytes.resize(MOST_BYTES, 0);
+        }
+        self.forget();
+        let count = topic.read_batch(cursor, &mut self.bytes, &mut self.received)?;
+        (self.count, self.cursor) = (count, *cursor);
+        Ok(self.next(cursor))
+    }
+
+    /// The bytes of the message handed out last.
+    #[inline(always)]
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    /// Drops what waits; it can be read again.
+    pub(super) fn forget(&mut self) {
+        (self.next, self.count, self.start, self.end) = (0, 0, 0, 0);
+    }
+}
