@@ -1,9 +1,14 @@
 //! AlephZero as programs use it: each message is a packet with a new id and the five standard headers.
 
-use a0_std::{File, FileOptions, Init, ReaderSync, Writer};
+use std::time::Duration;
+
+use a0_std::{Error, File, FileOptions, Init, ReaderOptions, ReaderSync, Wait, Writer};
 
 use super::{Channel, Peer, Receive, Send};
 use crate::Result;
+
+/// How long one look lasts.
+const SPIN: Duration = Duration::from_micros(20);
 
 pub(crate) enum Packets {}
 
@@ -24,7 +29,10 @@ impl Peer for Packets {
 
     fn receiver(channel: &Channel) -> Result<Receiver> {
         let init = if channel.late { Init::Oldest } else { Init::AwaitNew };
-        Ok(Receiver { reader: ReaderSync::new(&file(channel)?, init)?, missed: 0 })
+        // Looking again and again with `read` would disturb the publisher more than spinning does.
+        let wait = if channel.asleep { Wait::default() } else { Wait::Spin };
+        let options = ReaderOptions { init, wait, ..Default::default() };
+        Ok(Receiver { reader: ReaderSync::new(&file(channel)?, options)?, missed: 0 })
     }
 }
 
@@ -48,7 +56,10 @@ pub(crate) struct Receiver {
 impl Receive for Receiver {
     #[inline]
     fn poll(&mut self, mut show: impl FnMut(&[u8]) -> Result<()>) -> Result<bool> {
-        let Some(message) = self.reader.read()? else { return Ok(false) };
+        let message = match self.reader.read_blocking(SPIN) {
+            Err(Error::Timeout { .. }) => return Ok(false),
+            message => message?,
+        };
         self.missed += message.missed();
         show(message.payload())?;
         Ok(true)

@@ -5,12 +5,12 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
-use a0_std::{Request, RpcClient, RpcServer};
+use a0_std::{Request, RpcClient, RpcServer, Wait};
 
 use crate::Result;
 use crate::compare::control::Control;
 use crate::compare::figures::Figures;
-use crate::compare::part::{Part, Task};
+use crate::compare::part::{Part, Task, Waiting};
 
 const TOPIC: &str = "bench";
 
@@ -33,7 +33,7 @@ pub(super) fn play(part: &Part) -> Result<Option<Figures>> {
     }
     let _server = part.start(1)?;
     control.wait_ready(1)?;
-    let client = RpcClient::new(TOPIC)?;
+    let client = RpcClient::with_options(TOPIC, wait(part))?;
     let payload = vec![7; part.size];
     // A reader spins only where it sees another core, which it finds out in its first call; so threads are tied to cores
     // afterwards, if they should spin.
@@ -47,6 +47,11 @@ pub(super) fn play(part: &Part) -> Result<Option<Figures>> {
         return figures.map(Some);
     };
     sent(part, client, outstanding).map(Some)
+}
+
+/// How both sides wait.
+fn wait(part: &Part) -> Wait {
+    if part.task == Task::Rpc(Waiting::Polling) { Wait::Spin } else { Wait::default() }
 }
 
 /// Round trips whose callback sends the next one.
@@ -113,7 +118,7 @@ fn serve(part: &Part, control: &Control) -> Result<()> {
             payload => drop(request.reply(payload)),
         }
     };
-    let _server = RpcServer::new(TOPIC, handler, |_| {})?;
+    let _server = RpcServer::with_options(TOPIC, wait(part), handler, |_| {})?;
     control.ready();
     loop {
         std::thread::park();
