@@ -50,7 +50,8 @@ step_clippy() {
 # Unit tests, whole-system tests, crash replay, loom and the kill storm; the last three in a0-testkit.
 step_test() {
     cargo test --workspace
-    cargo test -p a0-std --all-features --test log_backend --test tracing_layer --test typed_loan --test tasks
+    cargo test -p a0-std --all-features --test log_backend --test tracing_layer --test typed_loan --test tasks \
+        --test typed_messages
     cargo test -p a0-std --all-features --doc
 }
 

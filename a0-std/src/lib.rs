@@ -19,6 +19,8 @@
 //!
 //! * [`Publisher`], [`Subscriber`] (owns a thread), [`SubscriberSync`], and [`SubscriberZeroCopy`],
 //!   [`SubscriberSyncZeroCopy`] that read in place under the lock.
+//! * [`TypedPublisher`], [`TypedSubscriber`], [`TypedSubscriberSync`]: values of one type instead of bytes, in JSON and, with
+//!   features, other formats; see [`codec`].
 //! * [`Loan`], [`View`]: large messages without a copy, on either side. With the feature `zerocopy`, `TypedLoan`.
 //! * [`RpcServer`], [`RpcClient`]: requests and replies; [`PrpcServer`], [`PrpcClient`]: requests with many replies.
 //! * [`Cfg`], [`CfgVar`], [`CfgWatcher`]: configuration, changed by several programs at once.
@@ -35,6 +37,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod cfg;
+pub mod codec;
 mod deadman;
 mod discovery;
 pub mod env;
@@ -55,6 +58,7 @@ mod rpc;
 mod tasks;
 mod templates;
 mod topic;
+mod typed;
 mod writer;
 
 #[cfg(feature = "log")]
@@ -97,6 +101,9 @@ pub use tasks::{
 };
 pub use templates::Templates;
 pub use topic::Protocol;
+pub use typed::publisher::TypedPublisher;
+pub use typed::subscriber::{TypedSubscriber, TypedSubscriberSync};
+pub use typed::{Schema, TypedMessage};
 pub use writer::loan::Loan;
 #[cfg(feature = "zerocopy")]
 pub use writer::typed::TypedLoan;
