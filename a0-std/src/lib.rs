@@ -34,6 +34,15 @@
 //! * [`Packet`], [`PacketView`]: what is sent: an id, headers, a payload.
 //! * [`TimeMono`], [`TimeWall`]: the times in headers; [`SystemClock`] tells them.
 //! * [`Init`], [`Iter`], [`Wait`]: where a reader starts, how it goes on, and how it waits.
+//!
+//! | feature, none on by default | what it adds |
+//! |---|---|
+//! | `async` | streams, futures and file descriptors, for any runtime or none |
+//! | `log` | `LogBackend`: what the `log` crate's users say goes to a topic |
+//! | `tracing` | `TracingLayer`: the same for the `tracing` crate |
+//! | `msgpack`, `postcard` | [`codec`]s of typed messages: `MsgPack`, `Postcard` |
+//! | `zerocopy` | plain data in place: `TypedLoan`, `View::read_as`, and the codec `Plain` |
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod cfg;
