@@ -12,4 +12,4 @@ target/release/a0 man target/man
 target/release/a0 completions bash > target/completions/a0.bash
 target/release/a0 completions zsh > target/completions/_a0
 target/release/a0 completions fish > target/completions/a0.fish
-cargo deb -p a0-cli --no-build "$@"
+cargo deb -p a0-cli --no-build --strip "$@"
