@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-STEPS=(tools fmt clippy test sanitize doc no_std release fuzz interop bench_builds guard)
+STEPS=(tools fmt clippy test sanitize doc no_std release package fuzz interop bench_builds guard)
 FUZZ_SECONDS=${FUZZ_SECONDS:-15}
 
 say() { printf '\n== %s\n' "$*"; }
@@ -50,7 +50,8 @@ step_clippy() {
 # Unit tests, whole-system tests, crash replay, loom and the kill storm; the last three in a0-testkit.
 step_test() {
     cargo test --workspace
-    cargo test -p a0-std --all-features --test log_backend --test tracing_layer --test typed_loan --test tasks
+    cargo test -p a0-std --all-features --test log_backend --test tracing_layer --test typed_loan --test tasks \
+        --test typed_messages
     cargo test -p a0-std --all-features --doc
 }
 
@@ -70,6 +71,13 @@ step_no_std() {
 step_release() {
     cargo build --release -p a0-cli
     ./target/release/a0 demo
+}
+
+# What would be uploaded, without building it again; a warning is about missing metadata.
+step_package() {
+    local said
+    said=$(cargo publish --dry-run --workspace --no-verify --allow-dirty 2>&1) || { echo "$said" >&2; return 1; }
+    ! grep '^warning' <<<"$said" | grep -v 'aborting upload due to dry run'
 }
 
 step_fuzz() {

@@ -12,6 +12,7 @@ mod echo;
 mod hz;
 mod log;
 mod ls;
+mod man;
 mod prpc;
 mod publish;
 mod rm;
@@ -50,6 +51,7 @@ pub(crate) enum Command {
     Doctor(doctor::Args),
     Demo(demo::Args),
     Completions(completions::Args),
+    Man(man::Args),
     /// The other process of `a0 demo`. Not for users, so neither help nor completions mention it.
     #[command(skip)]
     DemoPeer(demo::PeerArgs),
@@ -88,6 +90,7 @@ impl Command {
             Command::Doctor(args) => args.run(),
             Command::Demo(args) => args.run(stop),
             Command::Completions(args) => args.run(),
+            Command::Man(args) => args.run(),
             Command::DemoPeer(args) => args.run(),
         }
     }

@@ -24,8 +24,12 @@
 //! # Ok::<(), a0_core::Error>(())
 //! ```
 //!
-//! Features: `defmt` derives `defmt::Format` for the public value and error types.
+//! | feature, none on by default | what it adds |
+//! |---|---|
+//! | `defmt` | `defmt::Format` for the public value and error types |
+//! | `std` | conversions between [`TimeWall`] and `std::time::SystemTime` |
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod cursor;

@@ -8,6 +8,7 @@ use a0_linux::FileError;
 use thiserror::Error;
 
 use crate::cfg::CfgError;
+use crate::codec::CodecError;
 
 /// Result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -87,6 +88,44 @@ pub enum Error {
         missed: u64,
         /// The reason.
         source: PacketError,
+    },
+    /// A message does not say that it is what the typed subscriber expects; it was skipped.
+    #[error("{}: message {seq} is {found}, but {expected} is expected", path.display())]
+    WrongType {
+        /// The topic's file.
+        path: PathBuf,
+        /// Sequence number of the message.
+        seq: u64,
+        /// Messages right before this one that the reader did not get, as [`Message::missed`](crate::Message::missed).
+        missed: u64,
+        /// Content type and schema that the subscriber expects.
+        expected: String,
+        /// Content type and schema of the message, cut if long.
+        found: String,
+    },
+    /// A message says that it is what the typed subscriber expects, but is not; it was skipped.
+    #[error("{}: message {seq} is no valid {expected}: {source}", path.display())]
+    BadPayload {
+        /// The topic's file.
+        path: PathBuf,
+        /// Sequence number of the message.
+        seq: u64,
+        /// Messages right before this one that the reader did not get, as [`Message::missed`](crate::Message::missed).
+        missed: u64,
+        /// Content type and schema.
+        expected: String,
+        /// The reason.
+        source: CodecError,
+    },
+    /// A value that cannot be expressed in the codec's format; nothing was published.
+    #[error("{}: the value cannot be sent as {expected}: {source}", path.display())]
+    NotEncodable {
+        /// The topic's file.
+        path: PathBuf,
+        /// Content type and schema.
+        expected: String,
+        /// The reason.
+        source: CodecError,
     },
     /// A packet that cannot be written.
     #[error("the packet cannot be sent: {0}")]

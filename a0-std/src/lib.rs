@@ -19,6 +19,8 @@
 //!
 //! * [`Publisher`], [`Subscriber`] (owns a thread), [`SubscriberSync`], and [`SubscriberZeroCopy`],
 //!   [`SubscriberSyncZeroCopy`] that read in place under the lock.
+//! * [`TypedPublisher`], [`TypedSubscriber`], [`TypedSubscriberSync`]: values of one type instead of bytes, in JSON and, with
+//!   features, other formats; see [`codec`].
 //! * [`Loan`], [`View`]: large messages without a copy, on either side. With the feature `zerocopy`, `TypedLoan`.
 //! * [`RpcServer`], [`RpcClient`]: requests and replies; [`PrpcServer`], [`PrpcClient`]: requests with many replies.
 //! * [`Cfg`], [`CfgVar`], [`CfgWatcher`]: configuration, changed by several programs at once.
@@ -32,9 +34,19 @@
 //! * [`Packet`], [`PacketView`]: what is sent: an id, headers, a payload.
 //! * [`TimeMono`], [`TimeWall`]: the times in headers; [`SystemClock`] tells them.
 //! * [`Init`], [`Iter`], [`Wait`]: where a reader starts, how it goes on, and how it waits.
+//!
+//! | feature, none on by default | what it adds |
+//! |---|---|
+//! | `async` | streams, futures and file descriptors, for any runtime or none |
+//! | `log` | `LogBackend`: what the `log` crate's users say goes to a topic |
+//! | `tracing` | `TracingLayer`: the same for the `tracing` crate |
+//! | `msgpack`, `postcard` | [`codec`]s of typed messages: `MsgPack`, `Postcard` |
+//! | `zerocopy` | plain data in place: `TypedLoan`, `View::read_as`, and the codec `Plain` |
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod cfg;
+pub mod codec;
 mod deadman;
 mod discovery;
 pub mod env;
@@ -55,6 +67,7 @@ mod rpc;
 mod tasks;
 mod templates;
 mod topic;
+mod typed;
 mod writer;
 
 #[cfg(feature = "log")]
@@ -97,6 +110,9 @@ pub use tasks::{
 };
 pub use templates::Templates;
 pub use topic::Protocol;
+pub use typed::publisher::TypedPublisher;
+pub use typed::subscriber::{TypedSubscriber, TypedSubscriberSync};
+pub use typed::{Schema, TypedMessage};
 pub use writer::loan::Loan;
 #[cfg(feature = "zerocopy")]
 pub use writer::typed::TypedLoan;

@@ -59,7 +59,7 @@ impl Publisher {
     where
         T: FromBytes + IntoBytes + KnownLayout + Immutable + Unaligned,
     {
-        Ok(TypedLoan { loan: self.loan(size_of::<T>())?, of: PhantomData })
+        self.loan(size_of::<T>()).map(TypedLoan::new)
     }
 
     /// Lends room for so many `T` in the topic itself.
@@ -70,11 +70,16 @@ impl Publisher {
     where
         T: FromBytes + IntoBytes + KnownLayout + Immutable + Unaligned,
     {
-        Ok(TypedLoan { loan: self.loan(size_of::<T>().saturating_mul(count))?, of: PhantomData })
+        self.loan(size_of::<T>().saturating_mul(count)).map(TypedLoan::new)
     }
 }
 
-impl<T: ?Sized> TypedLoan<'_, T> {
+impl<'w, T: ?Sized> TypedLoan<'w, T> {
+    /// The loan must be as large as a `T`.
+    pub(crate) fn new(loan: Loan<'w>) -> TypedLoan<'w, T> {
+        TypedLoan { loan, of: PhantomData }
+    }
+
     /// Publishes the message and releases the topic. Cannot fail.
     pub fn commit(self) -> Published {
         self.loan.commit()
