@@ -267,6 +267,27 @@ fn a_topic_that_is_too_small() {
     assert_eq!(packets(&other, "t.pubsub.a0"), packets(&root, "t.pubsub.a0"));
 }
 
+#[test]
+fn topics_that_are_removed_meanwhile() {
+    let (root, other) = (Root::new(), Root::new());
+    let file = root.path("run.mcap");
+    let recorder = record(&root, &file, "--flush 0.01");
+    root.ok("pub t --size 10 --count 5");
+    until(|| messages(&root, &file) == 5);
+    root.ok("rm t");
+    root.ok("pub t again");
+    until(|| messages(&root, &file) == 6);
+    assert_eq!(info(&root, &file)["topics"][0]["missed"], 0);
+    stop(recorder);
+    let player = other.start(&format!("replay {} --loop --rate 0.2", file.display()));
+    let there = other.path("t.pubsub.a0");
+    until(|| there.exists());
+    other.ok("rm t");
+    until(|| there.exists());
+    let said = end(player, Signal::SIGINT);
+    assert_eq!(said.err, format!("a0: {} was removed; going on with a new topic\n", there.display()));
+}
+
 /// A file that no recorder has made.
 fn made(root: &Root, topic: &str, encoding: &str, data: &[u8]) -> PathBuf {
     let mut writer = mcap::Writer::new(Cursor::new(vec![])).unwrap();

@@ -9,7 +9,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Parser, ValueEnum};
 
 use super::Format;
-use crate::console::{complain, is_terminal, output};
+use crate::console::{complain, output};
 use crate::end::{End, Outcome};
 use crate::gauge::board::Board;
 use crate::gauge::tap::{Found, Tap};
@@ -123,13 +123,13 @@ impl Args {
         let mut sink = Sink::create(&self.output, plan)?;
         let started = Instant::now();
         let end = self.duration.and_then(|duration| started.checked_add(duration));
-        let mut board = is_terminal().then(|| output().map(|output| Board::new(output, Format::Text))).transpose()?;
+        let mut board = Board::new(output()?, Format::Text);
         let mut tell = started;
         while stop.reason().is_none() && end.is_none_or(|end| Instant::now() < end) {
             let idle = recorder.record(&mut sink)?;
             let now = Instant::now();
             sink.look_after(now)?;
-            if let Some(board) = board.as_mut().filter(|_| now >= tell) {
+            if board.is_live() && now >= tell {
                 board.show(&[describe(&sink, started)])?;
                 tell = now + TELL;
             }
@@ -147,7 +147,6 @@ impl Args {
             1 => String::new(),
             files => format!(" in {files} files"),
         };
-        let mut board = Board::new(output()?, Format::Json);
         board.show(&[format!("{}, {size}{files}", describe(&sink, started))])?;
         Ok(())
     }

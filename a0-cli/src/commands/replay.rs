@@ -11,7 +11,7 @@ use mcap::records::Channel;
 
 use super::Format;
 use super::publish::header;
-use crate::console::{complain, is_terminal, output};
+use crate::console::{complain, output};
 use crate::end::{End, Outcome};
 use crate::follow::going_on;
 use crate::gauge::board::Board;
@@ -19,6 +19,9 @@ use crate::quantity::{bytes, rate, seconds};
 use crate::recording::source::{Item, Recorded, Source};
 use crate::recording::{ENCODING, PROTOCOLS};
 use crate::stop::Stop;
+
+/// Between two looks whether a topic's file is there.
+const PATROL: Duration = Duration::from_millis(100);
 
 /// How often to tell how it goes.
 const TELL: Duration = Duration::from_millis(250);
@@ -70,13 +73,20 @@ pub(crate) struct Args {
     arena: Option<u64>,
 }
 
+/// Where the messages of a channel go.
+struct Target {
+    writer: Writer,
+    /// When to look whether the file is still there.
+    next_look: Instant,
+}
+
 struct Player<'a> {
     args: &'a Args,
     stop: &'a Stop,
     globs: Vec<PathGlob>,
     /// By channel; `None` for those that are left out.
-    targets: HashMap<u16, Option<Writer>>,
-    board: Option<Board>,
+    targets: HashMap<u16, Option<Target>>,
+    board: Board,
     tell: Instant,
     report: Report,
 }
@@ -94,13 +104,13 @@ impl Args {
     pub(crate) fn run(self, stop: &Stop) -> Outcome {
         let globs = self.patterns.iter().map(PathGlob::new).collect::<Result<_, _>>()?;
         let _hold = stop.hold();
-        let board = is_terminal().then(|| output().map(|output| Board::new(output, Format::Text))).transpose()?;
+        let board = Board::new(output()?, Format::Text);
         let (targets, report) = (HashMap::new(), Report::default());
         let started = Instant::now();
         let mut player = Player { args: &self, stop, globs, targets, board, tell: started, report };
+        let mut source = Source::open(&self.file)?;
         loop {
             let before = player.report.messages;
-            let mut source = Source::open(&self.file)?;
             player.pass(&mut source)?;
             // Said once: another pass finds the same.
             if let Some(problem) = source.problem().filter(|_| before == 0) {
@@ -112,11 +122,19 @@ impl Args {
             if player.report.messages == before {
                 return Err(End::failed(format_args!("{}: nothing in it is to be replayed", self.file.display())));
             }
-            player.targets.clear();
+            source = source.rewind()?;
         }
         let line = player.report.text(started.elapsed());
-        Board::new(output()?, Format::Json).show(&[line])?;
+        player.board.show(&[line])?;
         Ok(())
+    }
+
+    fn open(&self, path: &Path) -> Outcome<Target> {
+        let mut options = FileOptions::default();
+        if let Some(size) = self.arena {
+            options = options.size(size);
+        }
+        Ok(Target { writer: Writer::new(&File::open(path, &options)?), next_look: Instant::now() + PATROL })
     }
 }
 
@@ -151,15 +169,15 @@ impl Player<'_> {
     fn await_due(&mut self, due: Instant, source: &Source) -> Outcome {
         loop {
             let now = Instant::now();
-            if let Some(board) = self.board.as_mut().filter(|_| now >= self.tell) {
+            if self.board.is_live() && now >= self.tell {
                 let percent = 100 * source.position() / source.size().max(1);
-                board.show(&[format!("{} messages, {percent} %", self.report.messages)])?;
+                self.board.show(&[format!("{} messages, {percent} % of the file", self.report.messages)])?;
                 self.tell = now + TELL;
             }
             if now >= due || self.stop.reason().is_some() {
                 return Ok(());
             }
-            self.stop.sleep_until(if self.board.is_some() { due.min(self.tell) } else { due });
+            self.stop.sleep_until(if self.board.is_live() { due.min(self.tell) } else { due });
         }
     }
 
@@ -174,7 +192,7 @@ impl Player<'_> {
         Ok(wanted)
     }
 
-    fn target(&self, channel: &Channel) -> Outcome<Option<Writer>> {
+    fn target(&self, channel: &Channel) -> Outcome<Option<Target>> {
         let recorded = &channel.topic;
         if channel.message_encoding != ENCODING {
             complain(format_args!("{recorded}: not replayed: its messages are no AlephZero packets"));
@@ -195,15 +213,7 @@ impl Player<'_> {
             complain(format_args!("{recorded}: not replayed: no name for a topic; give it one with --topic-map"));
             return Ok(None);
         }
-        self.open(&protocol.path(renamed.unwrap_or(recorded))?).map(Some)
-    }
-
-    fn open(&self, path: &Path) -> Outcome<Writer> {
-        let mut options = FileOptions::default();
-        if let Some(size) = self.args.arena {
-            options = options.size(size);
-        }
-        Ok(Writer::new(&File::open(path, &options)?))
+        self.args.open(&protocol.path(renamed.unwrap_or(recorded))?).map(Some)
     }
 
     fn publish(&mut self, message: &Recorded, due: Instant) -> Outcome {
@@ -212,17 +222,13 @@ impl Player<'_> {
             self.report.damaged += 1;
             return Ok(());
         };
-        let Some(Some(writer)) = self.targets.get(&message.channel.id) else { return Ok(()) };
-        let published = match writer.write_packet(&packet) {
-            Err(Error::TopicRemoved { path }) => {
-                complain(going_on(&path));
-                let writer = self.open(&path)?;
-                let written = writer.write_packet(&packet);
-                self.targets.insert(message.channel.id, Some(writer));
-                written
-            }
-            published => published,
-        };
+        let Some(Some(target)) = self.targets.get_mut(&message.channel.id) else { return Ok(()) };
+        let mut published = target.write(&packet);
+        if let Err(Error::TopicRemoved { path }) = published {
+            complain(going_on(&path));
+            *target = self.args.open(&path)?;
+            published = target.write(&packet);
+        }
         match published {
             Err(Error::Topic { source: a0_core::Error::FrameTooLarge { size, max }, path }) => {
                 Err(End::failed(format_args!(
@@ -241,6 +247,19 @@ impl Player<'_> {
                 Ok(())
             }
         }
+    }
+}
+
+impl Target {
+    fn write(&mut self, packet: &Packet) -> Result<(), Error> {
+        let (file, now) = (self.writer.file(), Instant::now());
+        if now >= self.next_look {
+            self.next_look = now + PATROL;
+            if file.is_removed()? {
+                return Err(Error::TopicRemoved { path: file.path().to_owned() });
+            }
+        }
+        self.writer.write_packet(packet).map(drop)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -54,9 +54,19 @@ pub(crate) struct Recorded {
 
 impl Source {
     pub(crate) fn open(path: &Path) -> Outcome<Source> {
-        let cannot = |error: io::Error| End::failed(format_args!("cannot read {}: {error}", path.display()));
-        let file = File::open(path).map_err(cannot)?;
-        let size = file.metadata().map_err(cannot)?.len();
+        let file = File::open(path).map_err(|error| cannot_read(path, &error))?;
+        Source::new(path, file)
+    }
+
+    /// The same from its start.
+    pub(crate) fn rewind(self) -> Outcome<Source> {
+        let mut file = self.file.into_inner();
+        file.rewind().map_err(|error| cannot_read(&self.path, &error))?;
+        Source::new(&self.path, file)
+    }
+
+    fn new(path: &Path, file: File) -> Outcome<Source> {
+        let size = file.metadata().map_err(|error| cannot_read(path, &error))?.len();
         let options = options().with_emit_chunks(true).with_validate_data_section_crc(true);
         let mut source = Source {
             path: path.to_owned(),
@@ -145,11 +155,15 @@ impl Source {
     fn read(&mut self, need: usize) -> Outcome {
         let wanted = usize::try_from(self.left).unwrap_or(usize::MAX).min(need);
         let read = self.file.read(self.reader.insert(wanted));
-        let read = read.map_err(|error| End::failed(format_args!("cannot read {}: {error}", self.path.display())))?;
+        let read = read.map_err(|error| cannot_read(&self.path, &error))?;
         self.left -= read as u64;
         self.reader.notify_read(read);
         Ok(())
     }
+}
+
+fn cannot_read(path: &Path, error: &io::Error) -> End {
+    End::failed(format_args!("cannot read {}: {error}", path.display()))
 }
 
 fn options() -> LinearReaderOptions {
@@ -228,6 +242,7 @@ impl Index {
 
 fn reason(error: &McapError) -> String {
     match error {
+        // What the parser has to say has several lines.
         McapError::Parse(_) => "it cannot be parsed".to_owned(),
         McapError::Io(error) => error.to_string(),
         error => error.to_string(),
