@@ -208,7 +208,8 @@ impl Index {
         Ok(items)
     }
 
-    /// What a record says. Only those of the kinds that matter are looked into.
+    /// What a record says. Only those of the kinds that matter are looked into: an attachment that is cut short, for one,
+    /// makes the parser panic.
     fn record(&mut self, opcode: u8, data: &[u8]) -> Result<Option<Item>, McapError> {
         if ![op::CHANNEL, op::MESSAGE, op::METADATA].contains(&opcode) {
             return Ok(None);
