@@ -15,7 +15,7 @@ use crate::console::{complain, output};
 use crate::end::{End, Outcome};
 use crate::follow::going_on;
 use crate::gauge::board::Board;
-use crate::quantity::{bytes, rate, seconds};
+use crate::quantity::{bytes, seconds};
 use crate::recording::source::{Item, Recorded, Source};
 use crate::recording::{ENCODING, PROTOCOLS};
 use crate::stop::Stop;
@@ -54,10 +54,10 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "PROTOCOL", value_parser = PossibleValuesParser::new(PROTOCOLS))]
     protocol: Vec<String>,
     /// So many times as fast
-    #[arg(short, long, value_name = "FACTOR", value_parser = rate, default_value = "1")]
+    #[arg(short, long, value_name = "FACTOR", value_parser = factor, default_value = "1")]
     rate: f64,
     /// Begin again at the end
-    #[arg(short, long = "loop")]
+    #[arg(short = 'l', long = "loop")]
     again: bool,
     /// Publish topic A under the name B (may be repeated)
     #[arg(short = 'm', long = "topic-map", value_name = "A=B", value_parser = header)]
@@ -98,6 +98,14 @@ struct Report {
     damaged: u64,
     late: Duration,
     latest: Duration,
+}
+
+/// Parses how many times as fast to replay.
+fn factor(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(factor) if (1e-6..=1e9).contains(&factor) => Ok(factor),
+        _ => Err("use a number of times as fast, such as 2 or 0.5".to_owned()),
+    }
 }
 
 impl Args {
