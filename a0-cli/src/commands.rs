@@ -10,11 +10,14 @@ mod demo;
 mod doctor;
 mod echo;
 mod hz;
+mod info;
 mod log;
 mod ls;
 mod man;
 mod prpc;
 mod publish;
+mod record;
+mod replay;
 mod rm;
 mod rpc;
 mod stat;
@@ -45,6 +48,9 @@ pub(crate) enum Command {
     Hz(hz::Args),
     Bw(bw::Args),
     Delay(delay::Args),
+    Record(record::Args),
+    Replay(replay::Args),
+    Info(info::Args),
     Verify(verify::Args),
     Clear(clear::Args),
     Rm(rm::Args),
@@ -84,6 +90,9 @@ impl Command {
             Command::Hz(args) => args.run(stop),
             Command::Bw(args) => args.run(stop),
             Command::Delay(args) => args.run(stop),
+            Command::Record(args) => args.run(stop),
+            Command::Replay(args) => args.run(stop),
+            Command::Info(args) => args.run(),
             Command::Verify(args) => args.run(),
             Command::Clear(args) => args.run(),
             Command::Rm(args) => args.run(),

@@ -1,6 +1,6 @@
 //! Measuring topics while they are used, without disturbing those who use them.
 
-mod board;
+pub(crate) mod board;
 mod spread;
 pub(crate) mod tap;
 

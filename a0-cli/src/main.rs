@@ -8,6 +8,7 @@ mod gauge;
 mod inspect;
 mod payload;
 mod quantity;
+mod recording;
 mod render;
 mod stop;
 mod target;
@@ -20,7 +21,7 @@ use commands::Command;
 use end::End;
 use stop::Stop;
 
-/// Publish, print, list, inspect and verify AlephZero topics.
+/// Publish, print, record, list, inspect and verify AlephZero topics.
 ///
 /// A topic is a name that programs on one machine share. Its messages live in a file in shared memory, below A0_ROOT
 /// (/dev/shm/alephzero unless set); whoever comes first creates it.
@@ -40,6 +41,7 @@ Examples:
   a0 watch                        which ones come and go
   a0 top                          all of them, live
   a0 hz cam/front                 how often messages come; see also bw and delay
+  a0 record -o run.mcap           record all topics; see also replay and info
   a0 rpc serve shout -- tr a-z A-Z
   a0 rpc call shout hello         request and reply
   a0 doctor                       what is wrong, and what helps

@@ -21,6 +21,11 @@ impl Board {
         Board { output, live: format == Format::Text && is_terminal() && !dumb, drawn: 0 }
     }
 
+    /// Whether lines are renewed, so that there can be many.
+    pub(crate) fn is_live(&self) -> bool {
+        self.live
+    }
+
     /// Shows lines instead of those before.
     pub(crate) fn show(&mut self, lines: &[String]) -> io::Result<()> {
         let (rows, columns) = if self.live { size() } else { (0, 0) };

@@ -58,6 +58,11 @@ impl Tap {
         }
     }
 
+    /// Makes [`Tap::look_after`] find out the next time.
+    pub(crate) fn hurry(&mut self) {
+        self.next_look = Instant::now();
+    }
+
     /// Finds out now and then whether the file came, or went. Gives whether it went.
     pub(crate) fn look_after(&mut self, now: Instant) -> Outcome<bool> {
         if now < self.next_look {

@@ -1,0 +1,292 @@
+//! Writing a recording, or several, one after the other.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use a0_std::DiscoveredTopic;
+use mcap::records::{MessageHeader, Metadata};
+use mcap::write::NoSeek;
+use mcap::{Compression, McapError, WriteOptions, Writer};
+
+use super::{Counts, ENCODING, LAYOUT, LONGEST, TALLY};
+use crate::end::{End, Outcome};
+
+/// What a message may have around it in a chunk.
+const MARGIN: usize = 64 << 10;
+
+/// How recordings are written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    pub(crate) compression: Option<Compression>,
+    /// A file that has so many bytes is the last one of so many.
+    pub(crate) split_size: Option<u64>,
+    pub(crate) split_time: Option<Duration>,
+    /// How long messages may wait until they are written.
+    pub(crate) flush: Duration,
+}
+
+/// What is recorded, and where.
+pub(crate) struct Sink {
+    base: PathBuf,
+    plan: Plan,
+    topics: Vec<Topic>,
+    part: Part,
+    /// Files that are full.
+    parts: u32,
+    /// Bytes of these.
+    bytes: u64,
+}
+
+struct Topic {
+    topic: DiscoveredTopic,
+    /// In the file that is written now.
+    channel: Option<u16>,
+    here: Counts,
+    before: Counts,
+}
+
+/// One file.
+struct Part {
+    path: PathBuf,
+    writer: Writer<NoSeek<Counted>>,
+    bytes: Rc<Cell<u64>>,
+    started: Instant,
+    /// When messages that wait are to be written; `None` if none waits.
+    due: Option<Instant>,
+    messages: u64,
+    flushed: u64,
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp {
+    pub(crate) seq: u64,
+    /// Nanoseconds since the start of 1970.
+    pub(crate) log_time: u64,
+    pub(crate) publish_time: u64,
+}
+
+impl Sink {
+    /// Creates the first file.
+    pub(crate) fn create(base: &Path, plan: Plan) -> Outcome<Sink> {
+        let part = Part::create(base, &plan, 0)?;
+        Ok(Sink { base: base.to_owned(), plan, topics: vec![], part, parts: 0, bytes: 0 })
+    }
+
+    /// The number by which a topic is known here.
+    pub(crate) fn topic(&mut self, topic: &DiscoveredTopic) -> usize {
+        let known = self.topics.iter().position(|known| known.topic == *topic);
+        known.unwrap_or_else(|| {
+            let (here, before) = (Counts::default(), Counts::default());
+            self.topics.push(Topic { topic: topic.clone(), channel: None, here, before });
+            self.topics.len() - 1
+        })
+    }
+
+    /// Records a packet of a topic.
+    pub(crate) fn write(&mut self, index: usize, stamp: Stamp, packet: &[u8]) -> Outcome {
+        if packet.len() > LONGEST - MARGIN {
+            self.lost(index, Counts { damaged: 1, ..Counts::default() });
+            return Ok(());
+        }
+        let topic = &mut self.topics[index];
+        let part = &mut self.part;
+        let channel_id = match topic.channel {
+            Some(channel) => channel,
+            None => *topic.channel.insert(part.channel(&topic.topic)?),
+        };
+        let Stamp { seq, log_time, publish_time } = stamp;
+        let header = MessageHeader { channel_id, sequence: seq as u32, log_time, publish_time };
+        let written = part.writer.write_to_known_channel(&header, packet);
+        part.done(written)?;
+        part.messages += 1;
+        part.due.get_or_insert_with(|| Instant::now() + self.plan.flush);
+        topic.here.messages += 1;
+        Ok(())
+    }
+
+    /// Takes note of losses.
+    pub(crate) fn lost(&mut self, index: usize, counts: Counts) {
+        self.topics[index].here.add(counts);
+    }
+
+    /// Writes what has waited long enough; begins another file if it is time to.
+    pub(crate) fn look_after(&mut self, now: Instant) -> Outcome {
+        if self.part.due.is_some_and(|due| now >= due) {
+            self.part.flush()?;
+        }
+        let large = self.plan.split_size.is_some_and(|size| self.part.bytes.get() >= size);
+        let old = self.plan.split_time.is_some_and(|time| now.saturating_duration_since(self.part.started) >= time);
+        if self.part.messages > 0 && (large || old) {
+            self.finish_part()?;
+            self.parts += 1;
+            self.part = Part::create(&self.base, &self.plan, self.parts)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the recording in good order.
+    pub(crate) fn finish(&mut self) -> Outcome {
+        self.finish_part()
+    }
+
+    fn finish_part(&mut self) -> Outcome {
+        for topic in &mut self.topics {
+            let Counts { messages, missed, damaged } = topic.here;
+            let fact = |key: &str, value: String| (key.to_owned(), value);
+            let metadata = BTreeMap::from([
+                fact("protocol", topic.topic.protocol.name().to_owned()),
+                fact("topic", topic.topic.name.clone()),
+                fact("messages", messages.to_string()),
+                fact("missed", missed.to_string()),
+                fact("damaged", damaged.to_string()),
+            ]);
+            if messages > 0 || missed > 0 || damaged > 0 {
+                let written = self.part.writer.write_metadata(&Metadata { name: TALLY.to_owned(), metadata });
+                self.part.done(written)?;
+            }
+            topic.channel = None;
+            topic.before.add(std::mem::take(&mut topic.here));
+        }
+        let finished = self.part.writer.finish().map(drop);
+        self.part.done(finished)?;
+        self.bytes += self.part.bytes.get();
+        Ok(())
+    }
+
+    /// What was recorded so far in all topics.
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for topic in &self.topics {
+            counts.add(topic.before);
+            counts.add(topic.here);
+        }
+        counts
+    }
+
+    /// Topics of which there is a message.
+    pub(crate) fn topics(&self) -> usize {
+        self.topics.iter().filter(|topic| topic.before.messages + topic.here.messages > 0).count()
+    }
+
+    /// The file that is written now.
+    pub(crate) fn path(&self) -> &Path {
+        &self.part.path
+    }
+
+    /// How many files there are.
+    pub(crate) fn files(&self) -> u32 {
+        self.parts + 1
+    }
+
+    /// Bytes of all files.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Part {
+    fn create(base: &Path, plan: &Plan, number: u32) -> Outcome<Part> {
+        let split = plan.split_size.is_some() || plan.split_time.is_some();
+        let path = if split { numbered(base, number) } else { base.to_owned() };
+        let file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                End::failed(format_args!("{} exists already; choose another name, or remove it", path.display()))
+            }
+            _ => End::failed(format_args!("cannot create {}: {error}", path.display())),
+        })?;
+        let bytes = Rc::default();
+        let output = NoSeek::new(Counted { output: BufWriter::new(file), bytes: Rc::clone(&bytes) });
+        // A chunk is made in memory and then written, so that what is in the file is complete but for the end.
+        let options = WriteOptions::new()
+            .compression(plan.compression)
+            .compression_threads(0)
+            .disable_seeking(true)
+            .library(concat!("alephzero-rs/", env!("CARGO_PKG_VERSION")));
+        let writer = options.create(output).map_err(|error| cannot_write(&path, error))?;
+        let mut part = Part { path, writer, bytes, started: Instant::now(), due: None, messages: 0, flushed: 0 };
+        part.flush()?;
+        Ok(part)
+    }
+
+    fn channel(&mut self, topic: &DiscoveredTopic) -> Outcome<u16> {
+        let fact = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let protocol = topic.protocol.name();
+        let metadata = BTreeMap::from([fact("protocol", protocol), fact("path", &topic.path.to_string_lossy())]);
+        let schema = self.writer.add_schema(ENCODING, "text/plain", LAYOUT.as_bytes());
+        let channel = schema.and_then(|schema| self.writer.add_channel(schema, &topic.name, ENCODING, &metadata));
+        self.done(channel)
+    }
+
+    fn flush(&mut self) -> Outcome {
+        let flushed = self.writer.flush();
+        self.done(flushed)?;
+        self.due = None;
+        self.flushed = self.messages;
+        Ok(())
+    }
+
+    fn done<T>(&self, result: Result<T, McapError>) -> Outcome<T> {
+        result.map_err(|error| {
+            let End::Failed(reason) = cannot_write(&self.path, error) else { return End::Told };
+            let flushed = self.flushed;
+            End::failed(format_args!("{reason}; the first {flushed} messages in it can be replayed, perhaps some more"))
+        })
+    }
+}
+
+fn cannot_write(path: &Path, error: McapError) -> End {
+    let path = path.display();
+    match error {
+        McapError::Io(error) => End::failed(format_args!("cannot write {path}: {error}")),
+        error => End::failed(format_args!("cannot write {path}: {error}")),
+    }
+}
+
+/// `run.mcap` is `run.0000.mcap`, `run.0001.mcap`, ….
+fn numbered(base: &Path, number: u32) -> PathBuf {
+    let mut name = base.file_stem().unwrap_or_default().to_owned();
+    name.push(format!(".{number:04}"));
+    if let Some(extension) = base.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    base.with_file_name(name)
+}
+
+/// A file that says how much was written to it.
+struct Counted {
+    output: BufWriter<File>,
+    bytes: Rc<Cell<u64>>,
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.output.write(bytes)?;
+        self.bytes.set(self.bytes.get() + written as u64);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_parts() {
+        let name = |base: &str, number| numbered(Path::new(base), number).to_string_lossy().into_owned();
+        assert_eq!(
+            [name("/x/run.mcap", 0), name("run", 12), name("a.b.mcap", 12345)],
+            ["/x/run.0000.mcap", "run.0012", "a.b.12345.mcap"]
+        );
+    }
+}
