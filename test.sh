@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 STEPS=(tools fmt clippy test sanitize doc no_std release package fuzz interop bench_builds guard)
+STEPS=(tools fmt clippy test sanitize c doc no_std release fuzz interop bench_builds guard)
 FUZZ_SECONDS=${FUZZ_SECONDS:-15}
 
 say() { printf '\n== %s\n' "$*"; }
@@ -22,7 +23,9 @@ need() { # COMMAND PACKAGE...
 
 step_tools() {
     need 'cargo --version' cargo
+    need 'cmake --version' cmake
     need 'g++ --version' g++
+    need 'pkg-config --version' pkg-config
     need 'strace --version' strace
     need 'tmux -V' tmux
     need 'valgrind --version' valgrind
@@ -56,6 +59,9 @@ step_test() {
 }
 
 step_sanitize() { sanitize/run.sh; }
+
+# The C library. Its part under valgrind uses what step sanitize has built.
+step_c() { a0-c/test.sh; }
 
 step_doc() {
     RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet

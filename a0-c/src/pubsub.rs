@@ -1,0 +1,216 @@
+//! Publishers and subscribers.
+#![allow(unsafe_code)]
+
+use std::ffi::{c_char, c_void};
+use std::mem::MaybeUninit;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+
+use a0_std::{Interrupter, Publisher, Subscriber, SubscriberSync};
+
+use crate::args::{content, for_any_thread, given, handle, place, tell, text, timeout};
+use crate::error::{Failure, Result, a0rs_error, guard, guard_or};
+use crate::options::{self, a0rs_file_options, a0rs_reader_options};
+use crate::packet::{Headers, a0rs_header, a0rs_message, a0rs_published};
+use crate::user::{User, a0rs_free, callback};
+
+/// Publishes messages on a topic. For any number of threads.
+pub struct a0rs_publisher {
+    /// Loans keep it alive.
+    pub(crate) publisher: Arc<Publisher>,
+}
+
+/// Opens a topic to publish on it; creates it if it does not exist. `options` may be null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn a0rs_publisher_create(
+    topic: *const c_char,
+    options: Option<&a0rs_file_options>,
+    out: Option<&mut MaybeUninit<*mut a0rs_publisher>>,
+) -> a0rs_error {
+    guard(|| {
+        let out = handle(out)?;
+        // SAFETY: as every caller promises.
+        let topic = unsafe { text("topic", topic) }?;
+        let publisher = Arc::new(Publisher::with_options(topic, &options::file(options)?)?);
+        *out = Box::into_raw(Box::new(a0rs_publisher { publisher }));
+        Ok(())
+    })
+}
+
+/// Closes it. Loans that it has given stay good. Null is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn a0rs_publisher_destroy(publisher: Option<Box<a0rs_publisher>>) {
+    guard_or((), || drop(publisher));
+}
+
+/// Publishes a payload, which may be anything. `published` may be null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn a0rs_publish(
+    publisher: Option<&a0rs_publisher>,
+    payload: *const c_void,
+    payload_len: usize,
+    published: Option<&mut MaybeUninit<a0rs_published>>,
+) -> a0rs_error {
+    // SAFETY: as every caller promises; no headers are none.
+    unsafe { a0rs_publish_with(publisher, std::ptr::null(), 0, payload, payload_len, published) }
+}
+
+/// Publishes a payload with headers. `published` may be null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn a0rs_publish_with(
+    publisher: Option<&a0rs_publisher>,
+    headers: *const a0rs_header,
+    headers_len: usize,
+    payload: *const c_void,
+    payload_len: usize,
+    published: Option<&mut MaybeUninit<a0rs_published>>,
+) -> a0rs_error {
+    guard(|| {
+        let publisher = &given("publisher", publisher)?.publisher;
+        // SAFETY: as every caller promises.
+        let content = unsafe { content(headers, headers_len, payload, payload_len) }?;
+        tell(published, publisher.publish_with(&content.headers, content.payload)?.into());
+        Ok(())
+    })
+}
+
+/// Reads a topic when asked to. For one thread at a time; A0RS_ERROR_BUSY for others.
+pub struct a0rs_subscriber_sync {
+    reading: Mutex<Reading>,
+    interrupter: Interrupter,
+}
+
+struct Reading {
+    subscriber: SubscriberSync,
+    headers: Headers,
+}
+
+impl a0rs_subscriber_sync {
+    fn reading(&self) -> Result<MutexGuard<'_, Reading>> {
+        match self.reading.try_lock() {
+            Ok(reading) => Ok(reading),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(Failure::Busy),
+        }
+    }
+}
+
+/// Subscribes; creates the topic if it does not exist. `options` may be null: messages from now on, all of them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn a0rs_subscriber_sync_create(
+    topic: *const c_char,
+    options: Option<&a0rs_reader_options>,
+    out: Option<&mut MaybeUninit<*mut a0rs_subscriber_sync>>,
+) -> a0rs_error {
+    guard(|| {
+        let out = handle(out)?;
+        // SAFETY: as every caller promises.
+        let topic = unsafe { text("topic", topic) }?;
+        let subscriber = SubscriberSync::new(topic, options::reader(options)?)?;
+        let interrupter = subscriber.interrupter();
+        let reading = Mutex::new(Reading { subscriber, headers: Headers::default() });
+        *out = Box::into_raw(Box::new(a0rs_subscriber_sync { reading, interrupter }));
+        Ok(())
+    })
+}
+
+/// Closes it, and with it the message that it gave last. Null is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn a0rs_subscriber_sync_destroy(subscriber: Option<Box<a0rs_subscriber_sync>>) {
+    guard_or((), || drop(subscriber));
+}
+
+/// Reads the next message; A0RS_AGAIN if there is none yet. Takes no lock of the topic. The message is valid until this
+/// subscriber is asked again, or destroyed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn a0rs_subscriber_sync_read(
+    subscriber: Option<&a0rs_subscriber_sync>,
+    message: Option<&mut MaybeUninit<a0rs_message>>,
+) -> a0rs_error {
+    guard(|| {
+        let Reading { subscriber, headers } = &mut *given("subscriber", subscriber)?.reading()?;
+        let message = place("message", message)?;
+        let read = subscriber.read()?.ok_or(Failure::Again)?;
+        message.write(headers.message(&read));
+        Ok(())
+    })
+}
+
+/// Reads the next message; waits for it at most so many milliseconds, or, if that is negative, as long as it takes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn a0rs_subscriber_sync_read_blocking(
+    subscriber: Option<&a0rs_subscriber_sync>,
+    timeout_ms: i64,
+    message: Option<&mut MaybeUninit<a0rs_message>>,
+) -> a0rs_error {
+    guard(|| {
+        let Reading { subscriber, headers } = &mut *given("subscriber", subscriber)?.reading()?;
+        let message = place("message", message)?;
+        message.write(headers.message(&subscriber.read_blocking(timeout(timeout_ms))?));
+        Ok(())
+    })
+}
+
+/// Ends a blocked read of another thread, and every later one: A0RS_ERROR_INTERRUPTED. For any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn a0rs_subscriber_sync_interrupt(subscriber: Option<&a0rs_subscriber_sync>) -> a0rs_error {
+    guard(|| {
+        given("subscriber", subscriber)?.interrupter.interrupt();
+        Ok(())
+    })
+}
+
+/// Takes a message, which is valid until it returns. It must neither throw nor longjmp.
+pub type a0rs_message_callback = Option<unsafe extern "C" fn(user: *mut c_void, message: &a0rs_message)>;
+
+/// Calls back for every message of a topic, on a thread of its own. For any number of threads.
+pub struct a0rs_subscriber {
+    subscriber: Subscriber,
+}
+
+/// Subscribes; creates the topic if it does not exist. `options` and `free_user` may be null.
+///
+/// The callback runs without any lock held: it may publish, take its time, and destroy the subscriber. If the topic is
+/// removed, the subscriber goes on with the one that takes its place.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn a0rs_subscriber_create(
+    topic: *const c_char,
+    options: Option<&a0rs_reader_options>,
+    on_message: a0rs_message_callback,
+    user: *mut c_void,
+    free_user: a0rs_free,
+    out: Option<&mut MaybeUninit<*mut a0rs_subscriber>>,
+) -> a0rs_error {
+    let user = User::new(user, free_user);
+    guard(|| {
+        let out = handle(out)?;
+        let call = callback(on_message)?;
+        // SAFETY: as every caller promises.
+        let topic = unsafe { text("topic", topic) }?;
+        let mut headers = Headers::default();
+        let subscriber = Subscriber::new(topic, options::reader(options)?, move |message| {
+            // SAFETY: a callback takes its user's pointer and a message.
+            unsafe { call(user.pointer(), &headers.message(&message)) };
+        })?;
+        *out = Box::into_raw(Box::new(a0rs_subscriber { subscriber }));
+        Ok(())
+    })
+}
+
+/// Stops the thread and waits until the callback has returned for the last time; from inside the callback, it only
+/// sees to it that this was the last call. Null is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn a0rs_subscriber_destroy(subscriber: Option<Box<a0rs_subscriber>>) {
+    guard_or((), || drop(subscriber));
+}
+
+/// Messages skipped so far because they were no valid packets, or damaged.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn a0rs_subscriber_skipped(subscriber: Option<&a0rs_subscriber>) -> u64 {
+    guard_or(0, || subscriber.map_or(0, |subscriber| subscriber.subscriber.skipped()))
+}
+
+const _: () = {
+    for_any_thread::<a0rs_publisher>();
+    for_any_thread::<a0rs_subscriber_sync>();
+    for_any_thread::<a0rs_subscriber>();
+};
