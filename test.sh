@@ -4,8 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-STEPS=(tools fmt clippy test sanitize doc no_std release package fuzz interop bench_builds guard)
-STEPS=(tools fmt clippy test sanitize c doc no_std release fuzz interop bench_builds guard)
+STEPS=(tools fmt clippy test sanitize c doc no_std release package fuzz interop bench_builds guard)
 FUZZ_SECONDS=${FUZZ_SECONDS:-15}
 
 say() { printf '\n== %s\n' "$*"; }
