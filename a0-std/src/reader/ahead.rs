@@ -15,7 +15,8 @@ const MOST_BYTES: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Ahead {
     bytes: Vec<u8>,
-    received: [Received; MOST],
+    /// Empty until it is needed, as `bytes`: readers that read one message at a time are moved about.
+    received: Vec<Received>,
     /// Those of `received` that wait.
     next: usize,
     count: usize,
@@ -28,7 +29,7 @@ pub(super) struct Ahead {
 
 impl Ahead {
     pub(super) fn new(cursor: Cursor) -> Ahead {
-        Ahead { bytes: Vec::new(), received: [Received::default(); MOST], next: 0, count: 0, start: 0, end: 0, cursor }
+        Ahead { bytes: Vec::new(), received: Vec::new(), next: 0, count: 0, start: 0, end: 0, cursor }
     }
 
     /// Hands out the next message that waits.
@@ -53,6 +54,7 @@ impl Ahead {
     ) -> Result<Option<Received>, Error> {
         if self.bytes.is_empty() {
             self.bytes.resize(MOST_BYTES, 0);
+            self.received.resize(MOST, Received::default());
         }
         self.forget();
         let count = topic.read_batch(cursor, &mut self.bytes, &mut self.received)?;
