@@ -3,7 +3,8 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread::yield_now;
+use std::time::{Duration, Instant};
 
 use a0_core::{RawMem, is_topic};
 use rustix::fs::{FileType, Mode as Permissions, OFlags, Stat, fstat};
@@ -21,9 +22,6 @@ pub(crate) mod kind;
 pub(crate) mod mapping;
 pub(crate) mod namespace;
 pub(crate) mod remove;
-
-/// How often opening starts over because others create and remove the file meanwhile.
-const ATTEMPTS: u32 = 1000;
 
 /// What a program wants to do with a topic, and what it promises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -69,8 +67,9 @@ pub struct FileOptions {
     pub reserve: bool,
     /// Whether to create a missing file (yes). [`Mode::ReadOnly`] never does.
     pub create: bool,
-    /// How long to wait for the lock of a topic, whatever needs it: 10 s. No sound holder needs a fraction of that; what takes longer is
-    /// stopped, or hostile, and the error names its thread.
+    /// How long to wait for the lock of a topic, whatever needs it: 10 s. No sound holder needs a fraction of that; what
+    /// takes longer is stopped, or hostile, and the error names its thread. As long is tried to open a file that others
+    /// keep creating and removing.
     pub lock_timeout: Duration,
 }
 
@@ -170,7 +169,8 @@ impl TopicFile {
         path: &Path,
         options: &FileOptions,
     ) -> Result<(TopicFile, RawMem<Mapping>), FileError> {
-        for _ in 0..ATTEMPTS {
+        let mut since = None;
+        loop {
             if let Some(existing) = open_existing(kind, path, options.access)? {
                 return Ok(existing);
             }
@@ -180,8 +180,12 @@ impl TopicFile {
             if let Some(created) = create::create(kind, path, options)? {
                 return Ok(created);
             }
+            // Others create and remove it meanwhile: once more, but not for ever.
+            if since.get_or_insert_with(Instant::now).elapsed() > options.lock_timeout {
+                return Err(FileError::InUse { path: path.into() });
+            }
+            yield_now();
         }
-        Err(FileError::InUse { path: path.into() })
     }
 
     /// The path it was opened by.
