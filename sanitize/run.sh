@@ -50,7 +50,7 @@ valgrinds() {
     export RUSTFLAGS='--cfg rustix_use_libc' CARGO_TARGET_DIR=$build/valgrind
     local programs=$build/valgrind/debug run=(valgrind --quiet --error-exitcode=99)
     cargo build --quiet --manifest-path sanitize/Cargo.toml
-    cargo build --quiet -p a0-std --examples
+    cargo build --quiet -p a0-std --examples --all-features
     must_report 'Invalid read' "${run[@]}" "$programs/a0-sanitize" copy-past-the-end
     A0_ROOT=$(mktemp -d /dev/shm/a0-sanitize.XXXXXX)
     export A0_ROOT
