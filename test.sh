@@ -100,7 +100,7 @@ step_interop() { interop/run.sh; }
 step_bench_builds() {
     local row rows=(publish-1-polling round-trip round-trip-asleep stream-1-1 rpc start) only=()
     for row in "${rows[@]}"; do only+=(--only "$row"); done
-    cargo bench --workspace --features a0-benches/peers --no-run
+    cargo bench -p a0-benches --features peers --no-run
     ./target/release/a0-benches compare --quick "${only[@]}" \
         --json target/compare.json --svg target/compare --markdown target/compare.md
     python3 benches/check_compare.py target/compare.json "${rows[@]}"
