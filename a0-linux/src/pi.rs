@@ -5,6 +5,7 @@
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
+use std::time::Instant;
 
 use a0_core::layout::Field;
 use a0_core::{Acquired, LockError, RawMem};
@@ -15,8 +16,16 @@ use rustix::time::ClockId;
 use crate::futex::{OWNER, OWNER_DIED, SHARED, WAITERS, deadline, os};
 use crate::thread::{self, Entry, Word};
 
-/// Pauses before the kernel is asked: about as long as one publish of a small message takes.
-const SPINS: u32 = 200;
+/// Pauses of the processor before other threads are let run instead.
+const PAUSES: u32 = 256;
+
+/// Pauses between two looks at a held mutex double up to this many: each look takes the line from its owner.
+const MOST_PAUSES: u32 = 32;
+
+/// How long to wait before queueing in the kernel, which hands the mutex to whoever sleeps longest. Until that thread runs,
+/// nobody has any use of the mutex; whoever comes back meanwhile and queues, too, has it handed over in the same way for ever.
+/// So it takes a little longer than waking a thread on an idle core.
+const PATIENCE: Duration = Duration::from_micros(50);
 
 /// Requeues are repeated while the event counter moves; each time somebody else has requeued too, so giving up is safe.
 const REQUEUE_TRIES: u32 = 100;
@@ -118,19 +127,9 @@ pub(crate) fn requeue<O>(mem: &RawMem<O>, counter: Field<u32>, mutex: Mutex) {
 
 #[cold]
 fn contended(word: &AtomicU32, entry: Entry, timeout: Option<Duration>) -> Result<Acquired, LockError> {
-    let tid = entry.tid();
-    for _ in 0..SPINS {
-        match word.load(Ordering::Relaxed) {
-            0 => {
-                if word.compare_exchange(0, tid, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-                    entry.keep();
-                    return Ok(Acquired::Clean);
-                }
-            }
-            // Others queue already, or there is a death to report: only the kernel can help.
-            value if value & (WAITERS | OWNER_DIED) != 0 || value & OWNER == tid => break,
-            _ => spin_loop(),
-        }
+    if wait_released(word, entry.tid()) {
+        entry.keep();
+        return Ok(Acquired::Clean);
     }
     loop {
         let result = kernel_lock(word, timeout);
@@ -148,6 +147,26 @@ fn contended(word: &AtomicU32, entry: Entry, timeout: Option<Duration>) -> Resul
             Err(Errno::DEADLK | Errno::SRCH) => Err(LockError::StaleOwner { owner }),
             Err(errno) => Err(os(errno)),
         };
+    }
+}
+
+/// Takes the mutex if it becomes free soon.
+fn wait_released(word: &AtomicU32, tid: u32) -> bool {
+    let (mut pauses, mut paused, mut since) = (1, 0, None);
+    loop {
+        match word.load(Ordering::Relaxed) {
+            0 if word.compare_exchange(0, tid, Ordering::Acquire, Ordering::Relaxed).is_ok() => return true,
+            // There is a death to report, or it is our own: only the kernel can help.
+            value if value & OWNER_DIED != 0 || value & OWNER == tid => return false,
+            // Whoever the kernel hands it to has to wake up first.
+            value if value & WAITERS == 0 && paused < PAUSES => {
+                (0..pauses).for_each(|_| spin_loop());
+                paused += pauses;
+                pauses = MOST_PAUSES.min(2 * pauses);
+            }
+            _ if since.get_or_insert_with(Instant::now).elapsed() < PATIENCE => std::thread::yield_now(),
+            _ => return false,
+        }
     }
 }
 
