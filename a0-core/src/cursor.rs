@@ -98,6 +98,13 @@ impl Cursor {
         *self = Cursor { seq, link, known_high, skipped };
     }
 
+    /// The state denies that there is more. In a damaged topic that can be less than was known before, and whoever waits
+    /// must not take that for news for ever.
+    #[inline(always)]
+    pub(crate) fn knows_no_more(&mut self) {
+        self.known_high = self.seq;
+    }
+
     #[inline(always)]
     pub(crate) fn passed(&mut self, seq: u64, off: u64, known_high: u64) {
         *self = Cursor { seq, link: Link::After(off), known_high, skipped: 0 };

@@ -26,7 +26,11 @@ fn drain<M: Mem, L: Lock<M>>(topic: &Transport<M, L>, mut cursor: Cursor, select
     let mut last = cursor.seq();
     for _ in 0..MANY {
         match topic.read(&mut cursor, select, &mut &mut buffer[..]) {
-            Ok(None) => return,
+            Ok(None) => {
+                // Whoever waits asks this, and would not sleep.
+                assert!(!topic.may_have_news(&cursor), "news that never come");
+                return;
+            }
             Ok(Some(got)) => {
                 assert!(got.seq > last, "{} after {last}", got.seq);
                 assert_eq!(got.missed, got.seq - last - 1);
@@ -39,13 +43,21 @@ fn drain<M: Mem, L: Lock<M>>(topic: &Transport<M, L>, mut cursor: Cursor, select
     panic!("reading does not end");
 }
 
-fn read<M: Mem, L: Lock<M>>(topic: &Transport<M, L>) {
-    for cursor in [Cursor::oldest(topic), Cursor::newest(topic), Cursor::end(topic)] {
+fn cursors<M: Mem, L: Lock<M>>(topic: &Transport<M, L>) -> [Cursor; 3] {
+    [Cursor::oldest(topic), Cursor::newest(topic), Cursor::end(topic)].map(Result::unwrap)
+}
+
+fn read_from<M: Mem, L: Lock<M>>(topic: &Transport<M, L>, cursors: [Cursor; 3]) {
+    for cursor in cursors {
         for select in [Select::Next, Select::Newest] {
-            drain(topic, cursor.unwrap(), select);
+            drain(topic, cursor, select);
         }
-        topic.has_news(&cursor.unwrap()).unwrap();
+        topic.has_news(&cursor).unwrap();
     }
+}
+
+fn read<M: Mem, L: Lock<M>>(topic: &Transport<M, L>) {
+    read_from(topic, cursors(topic));
 }
 
 fn walk<M: Mem, L: Lock<M>>(topic: &Transport<M, L>) {
@@ -95,7 +107,9 @@ fn use_it(bytes: &[u8], late: &[(u64, [u8; 8])]) {
     };
     let mut copy = bytes.to_vec();
     if let Ok(topic) = Transport::open_read_only(SliceMem::new(&mut copy).unwrap(), ReadOnly) {
+        let before = cursors(&topic);
         damage(topic.mem());
+        read_from(&topic, before);
         read(&topic);
         assert_eq!(topic.lock(None).err(), Some(Error::Lock(LockError::ReadOnly)));
     }
@@ -104,7 +118,9 @@ fn use_it(bytes: &[u8], late: &[(u64, [u8; 8])]) {
         Err(Error::Corrupt(_)) => {}
         Err(other) => panic!("{other}"),
         Ok(topic) => {
+            let before = cursors(&topic);
             damage(topic.mem());
+            read_from(&topic, before);
             read(&topic);
             walk(&topic);
             for len in [0, 40, 8, 100, 300, 40, 5000] {

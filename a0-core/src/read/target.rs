@@ -38,12 +38,14 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
                 Link::Unknown => {}
             }
         } else if !State::may_have_news(mem, cursor.seq) {
+            cursor.knows_no_more();
             return Ok(None);
         }
         let Some(state) = State::snapshot(mem) else {
             return Err(Corruption::State { field: "the committed page, which keeps changing", value: 0 });
         };
         if state.seq_high < want {
+            cursor.knows_no_more();
             return Ok(None);
         }
         if state.is_empty() {
