@@ -35,7 +35,7 @@ step_tools() {
     command -v cargo-fuzz >/dev/null || cargo install --locked --quiet cargo-fuzz
     # Not optimised: that would take longer than the book ever does.
     command -v mdbook >/dev/null ||
-        CARGO_PROFILE_DEV_DEBUG=false cargo install --locked --quiet --debug --no-default-features mdbook
+        CARGO_PROFILE_DEV_DEBUG=false cargo install --locked --quiet --debug --no-default-features mdbook --version '^0.5'
 }
 
 step_fmt() {
