@@ -20,6 +20,9 @@ need() { # COMMAND PACKAGE...
     bash -c "$works" >/dev/null 2>&1 || { echo "test.sh: '$works' fails; install $*" >&2; exit 1; }
 }
 
+# Optimising them would take longer than they ever run.
+quick_install() { CARGO_PROFILE_DEV_DEBUG=false cargo install --locked --quiet --debug "$@"; }
+
 step_tools() {
     need 'cargo --version' cargo
     need 'cmake --version' cmake
@@ -32,10 +35,8 @@ step_tools() {
         python3-venv python3-dev
     cargo +nightly --version >/dev/null ||
         { echo "test.sh: fuzzing and sanitizers need the nightly toolchain: rustup toolchain install nightly" >&2; exit 1; }
-    command -v cargo-fuzz >/dev/null || cargo install --locked --quiet cargo-fuzz
-    # Not optimised: that would take longer than the book ever does.
-    command -v mdbook >/dev/null ||
-        CARGO_PROFILE_DEV_DEBUG=false cargo install --locked --quiet --debug --no-default-features mdbook --version '^0.5'
+    command -v cargo-fuzz >/dev/null || quick_install cargo-fuzz
+    command -v mdbook >/dev/null || quick_install mdbook --version '^0.5' --no-default-features
 }
 
 step_fmt() {
