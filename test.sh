@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-STEPS=(tools fmt clippy test sanitize c doc no_std release package fuzz interop bench_builds guard)
+STEPS=(tools fmt clippy test sanitize c doc book no_std release package fuzz interop bench_builds guard)
 FUZZ_SECONDS=${FUZZ_SECONDS:-15}
 
 say() { printf '\n== %s\n' "$*"; }
@@ -20,6 +20,9 @@ need() { # COMMAND PACKAGE...
     bash -c "$works" >/dev/null 2>&1 || { echo "test.sh: '$works' fails; install $*" >&2; exit 1; }
 }
 
+# Optimising them would take longer than they ever run.
+quick_install() { CARGO_PROFILE_DEV_DEBUG=false cargo install --locked --quiet --debug "$@"; }
+
 step_tools() {
     need 'cargo --version' cargo
     need 'cmake --version' cmake
@@ -32,7 +35,8 @@ step_tools() {
         python3-venv python3-dev
     cargo +nightly --version >/dev/null ||
         { echo "test.sh: fuzzing and sanitizers need the nightly toolchain: rustup toolchain install nightly" >&2; exit 1; }
-    command -v cargo-fuzz >/dev/null || cargo install --locked --quiet cargo-fuzz
+    command -v cargo-fuzz >/dev/null || quick_install cargo-fuzz
+    command -v mdbook >/dev/null || quick_install mdbook --version '^0.5' --no-default-features
 }
 
 step_fmt() {
@@ -65,6 +69,13 @@ step_c() { a0-c/test.sh; }
 step_doc() {
     RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
     RUSTDOCFLAGS='-D warnings' cargo doc -p a0-std --all-features --no-deps --quiet
+}
+
+# Its Rust examples are doctests of a0-std, see step test.
+step_book() {
+    mdbook build book
+    cargo build --quiet -p a0-cli
+    python3 book/check.py target/book target/debug/a0
 }
 
 # A program without std, with its own panic handler: it links only if a0-core needs neither std nor an allocator.

@@ -67,3 +67,12 @@ pub use state::State;
 pub use time::{Clock, TimeMono, TimeWall};
 pub use transport::{Transport, is_topic};
 pub use verify::{Problem, Verified};
+
+/// The examples of the book that use this crate alone are tested, too.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../docs/embedding.md")]
+    mod embedding {}
+    #[doc = include_str!("../../docs/layout.md")]
+    mod layout {}
+}

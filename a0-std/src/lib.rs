@@ -45,6 +45,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+#[cfg(doctest)]
+mod book;
 mod cfg;
 pub mod codec;
 mod deadman;
