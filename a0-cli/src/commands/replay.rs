@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use a0_std::{Error, File, FileOptions, Packet, PacketView, PathGlob, Protocol, Writer};
+use a0_std::{Error, File, FileOptions, Packet, PacketView, PathGlob, Protocol, Writer, env};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use mcap::records::Channel;
@@ -17,7 +17,7 @@ use crate::follow::going_on;
 use crate::gauge::board::Board;
 use crate::quantity::{bytes, seconds};
 use crate::recording::source::{Item, Recorded, Source};
-use crate::recording::{ENCODING, PROTOCOLS};
+use crate::recording::{ENCODING, FILE, PROTOCOLS};
 use crate::stop::Stop;
 
 /// Between two looks whether a topic's file is there.
@@ -208,12 +208,14 @@ impl Player<'_> {
         }
         let name = channel.metadata.get("protocol").map_or("", String::as_str);
         let asked = match &self.args.protocol[..] {
-            [] => ["pubsub", "cfg", "log"].contains(&name),
+            [] => ["pubsub", "cfg", "log", FILE].contains(&name),
             asked => asked.iter().any(|asked| asked == name),
         };
         let protocol = Protocol::ALL.into_iter().find(|protocol| protocol.name() == name);
         let is_asked = asked && self.globs.iter().any(|glob| glob.matches(recorded.trim_start_matches('/')));
-        let Some(protocol) = protocol.filter(|_| is_asked) else { return Ok(None) };
+        if !is_asked || protocol.is_none() && name != FILE {
+            return Ok(None);
+        }
         let renamed = self.args.topic_map.iter().find(|(from, _)| from == recorded).map(|(_, to)| to);
         // Whoever made the file shall not decide that something outside of A0_ROOT is written to.
         let leads_out = recorded.starts_with('/') || recorded.split('/').any(|part| part == "..");
@@ -221,7 +223,9 @@ impl Player<'_> {
             complain(format_args!("{recorded}: not replayed: no name for a topic; give it one with --topic-map"));
             return Ok(None);
         }
-        self.args.open(&protocol.path(renamed.unwrap_or(recorded))?).map(Some)
+        let name = renamed.unwrap_or(recorded);
+        let path = protocol.map_or_else(|| env::resolve(name), |protocol| protocol.path(name))?;
+        self.args.open(&path).map(Some)
     }
 
     fn publish(&mut self, message: &Recorded, due: Instant) -> Outcome {
