@@ -54,6 +54,8 @@ struct Tapped {
     choice: Option<Choice>,
     /// What is read was there before.
     past: bool,
+    /// The latest time of a message.
+    latest: u64,
     /// Until when all was read, in nanoseconds since boot; `None` if there may be more.
     read_until: Option<u64>,
 }
@@ -82,7 +84,10 @@ impl Recorder {
         while let Some(event) = self.finder.next() {
             match event {
                 DiscoveryEvent::Found(candidate) => match self.taps.get_mut(&candidate.path) {
-                    Some(tapped) => tapped.gone = false,
+                    Some(tapped) => {
+                        tapped.gone = false;
+                        tapped.tap.hurry();
+                    }
                     None => self.begin(candidate, init, past),
                 },
                 DiscoveryEvent::Removed(candidate) => {
@@ -106,7 +111,7 @@ impl Recorder {
         match Tap::new(&subject.path, init) {
             Ok(tap) => {
                 let path = subject.path.clone();
-                self.taps.insert(path, Tapped { subject, tap, gone: false, choice, past, read_until: None });
+                self.taps.insert(path, Tapped { subject, tap, gone: false, choice, past, latest: 0, read_until: None });
             }
             Err(end) => say_not_recorded(end),
         }
@@ -119,11 +124,12 @@ impl Recorder {
 
     /// Records what has come; gives whether that was nothing.
     pub(super) fn record(&mut self, sink: &mut Sink) -> Outcome<bool> {
+        let looked = self.times.clock.mono().as_nanos();
         self.discover(Init::Oldest, false);
         let (mut idle, mut over) = (true, vec![]);
         let share = BATCH / self.taps.len().max(1) as u64;
         for (path, tapped) in &mut self.taps {
-            match tapped.record(sink, &self.times, share)? {
+            match tapped.record(sink, &self.times, looked, share)? {
                 Ok(true) => idle = false,
                 Ok(false) => match tapped.look_after() {
                     Ok(false) if tapped.is_over() => over.push(path.clone()),
@@ -156,7 +162,7 @@ impl Recorder {
         let signals = &ruling.signals;
         let mut all_read = true;
         for tapped in self.taps.values_mut() {
-            all_read &= tapped.read_until.is_some();
+            all_read &= tapped.read_until.is_some() || !tapped.tap.is_there();
             if let Some(choice) = &mut tapped.choice {
                 choice.settle(signals, if at_end { Some(u64::MAX) } else { tapped.read_until });
                 tapped.write_chosen(sink, signals, at_end)?;
@@ -222,14 +228,21 @@ impl Tapped {
     /// Finds out now and then whether there is another file, which may have messages.
     fn look_after(&mut self) -> Outcome<bool> {
         let was_there = self.tap.is_there();
+        if !was_there && self.choice.is_some() {
+            // Triggers are not known in time if a topic's first messages are not.
+            self.tap.hurry();
+        }
         let removed = self.tap.look_after(Instant::now())?;
-        Ok((removed || !was_there) && self.tap.is_there())
+        let opened = (removed || !was_there) && self.tap.is_there();
+        if opened {
+            self.read_until = None;
+        }
+        Ok(opened)
     }
 
     /// Records what has come, or has it chosen from; gives whether there was anything, or why the topic cannot be read any
     /// more.
-    fn record(&mut self, sink: &mut Sink, times: &Times, share: u64) -> Outcome<Outcome<bool>> {
-        let began = times.clock.mono().as_nanos();
+    fn record(&mut self, sink: &mut Sink, times: &Times, looked: u64, share: u64) -> Outcome<Outcome<bool>> {
         self.read_until = None;
         let mut read = 0;
         for turn in 0..TURN {
@@ -237,7 +250,10 @@ impl Tapped {
                 Ok(Found::Message(message)) => {
                     let time = times.ages.time(&message, times.clock.mono(), self.past);
                     if time >= times.start {
-                        let stamp = stamp(&message, times.clock.wall(), times.since);
+                        let mut stamp = stamp(&message, times.clock.wall(), times.since);
+                        // In the order of the topic, even if a clock is put back.
+                        stamp.log_time = stamp.log_time.max(self.latest);
+                        self.latest = stamp.log_time;
                         let packet = message.packet().as_bytes();
                         match &mut self.choice {
                             None => {
@@ -255,7 +271,8 @@ impl Tapped {
                 Ok(Found::Damaged { missed }) => (missed, 1),
                 Ok(Found::Nothing) => {
                     self.past = false;
-                    self.read_until = Some(began);
+                    // Of what is not open yet, there may be messages.
+                    self.read_until = (self.tap.is_there() || self.gone).then_some(looked);
                     return Ok(Ok(turn > 0));
                 }
                 Err(end) => return Ok(Err(end)),

@@ -241,10 +241,11 @@ fn rate(args: &Object<'_>) -> Checked<Trigger> {
 
 /// Rules that never apply, since an earlier one takes all of their topics.
 fn shadowed(rules: &[Rule]) -> Vec<String> {
+    let covers = |earlier: &Rule, rule: &Rule| !rule.topic.contains('*') && earlier.glob.matches(&rule.topic);
     let takes_all = |earlier: &Rule, rule: &Rule| {
         let everything = ["**", "**/*"].contains(&earlier.topic.as_str());
         match (earlier.kind == rule.kind, earlier.kind) {
-            (true, _) => everything || earlier.topic == rule.topic,
+            (true, _) => everything || earlier.topic == rule.topic || covers(earlier, rule),
             (false, kind) => everything && kind == Kind::File,
         }
     };
