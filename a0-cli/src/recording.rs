@@ -9,6 +9,7 @@
 pub(crate) mod rules;
 pub(crate) mod sink;
 pub(crate) mod source;
+mod summary;
 
 use std::path::PathBuf;
 

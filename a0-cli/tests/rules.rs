@@ -5,6 +5,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
@@ -360,6 +361,56 @@ fn where_recordings_go() {
     let complaint = root.fails(&format!("record --rules {}", rules.display()));
     assert_eq!(complaint, "where the recording goes is not said; use -o, or add \"savepath\" to the rules");
     assert_eq!(root.run("record").code, Some(2));
+}
+
+#[test]
+fn a_window_that_is_larger_than_a_file_shall_be() {
+    let (root, part) = (Root::new(), |number: u32| format!("run.{number:04}.mcap"));
+    let rules = write_rules(&root, json!([rule("t", json!([window("time", "1h", "0s", "alarm")]))]), json!({}));
+    let file = root.path("run.mcap");
+    let recorder = root.start(&format!("record -o {} --rules {} --split-size 1M", file.display(), rules.display()));
+    until(|| root.path(&part(0)).exists());
+    root.ok("pub t --size 64K --count 50");
+    root.ok("pub alarm now");
+    stop(recorder);
+    let sizes: Vec<_> =
+        (0..).map_while(|number| fs::metadata(root.path(&part(number))).ok()).map(|part| part.len()).collect();
+    assert!(sizes.len() >= 3 && sizes.iter().all(|size| *size < 2 << 20), "{sizes:?}");
+    let kept =
+        (0..sizes.len() as u32).map(|number| info(&root, &root.path(&part(number)))["messages"].as_u64().unwrap());
+    assert_eq!(kept.sum::<u64>(), 50);
+}
+
+/// What a recorder and a player show in a terminal of this width.
+fn shown(root: &Root, columns: u16) -> String {
+    let size = nix::pty::Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let terminal = nix::pty::openpty(&size, None).unwrap();
+    let file = root.path(&format!("{columns}.mcap"));
+    for command in ["record --history --duration 0.3 -o", "replay --rate 1000"] {
+        let mut command = root.command(&format!("{command} {}", file.display()));
+        command.env("TERM", "xterm").stdout(terminal.slave.try_clone().unwrap());
+        assert!(command.status().unwrap().success());
+    }
+    drop(terminal.slave);
+    let (mut text, mut master) = (vec![], fs::File::from(terminal.master));
+    // It ends with an error.
+    let _ = master.read_to_end(&mut text);
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn the_last_line_is_told_in_full_whatever_the_terminal() {
+    let root = Root::new();
+    root.ok("pub t x");
+    for columns in [0, 1, 10, 200] {
+        let text = shown(&root, columns);
+        assert!(text.contains(&format!("{columns}.mcap: 1 messages of 1 topics in 0.")), "{columns}: {text:?}");
+        assert!(text.contains("1 messages in 0.") && text.ends_with(" ms at most\r\n"), "{columns}: {text:?}");
+        // A terminal that does not know its width has no line that could be renewed.
+        assert_eq!(text.lines().count() == 2, columns == 0, "{columns}: {text:?}");
+        root.ok("rm t");
+        root.ok("pub t x");
+    }
 }
 
 #[test]

@@ -152,7 +152,7 @@ impl Args {
             let idle = recorder.record(sink)?;
             let now = Instant::now();
             sink.look_after(now)?;
-            if board.is_live() && now >= tell {
+            if now >= tell && board.is_live() {
                 board.show(&[format!("{}{}", describe(sink, recorder, started), recorder.waiting())])?;
                 tell = now + TELL;
             }
@@ -171,8 +171,7 @@ impl Args {
             1 => String::new(),
             files => format!(" in {files} files"),
         };
-        board.show(&[format!("{}, {size}{files}", describe(sink, recorder, started))])?;
-        Ok(())
+        Ok(board.last(&format!("{}, {size}{files}", describe(sink, recorder, started)))?)
     }
 
     /// The rules, if there are any.

@@ -133,8 +133,7 @@ impl Args {
             source = source.rewind()?;
         }
         let line = player.report.text(started.elapsed());
-        player.board.show(&[line])?;
-        Ok(())
+        Ok(player.board.last(&line)?)
     }
 
     fn open(&self, path: &Path) -> Outcome<Target> {
@@ -177,7 +176,7 @@ impl Player<'_> {
     fn await_due(&mut self, due: Instant, source: &Source) -> Outcome {
         loop {
             let now = Instant::now();
-            if self.board.is_live() && now >= self.tell {
+            if now >= self.tell && self.board.is_live() {
                 let percent = 100 * source.position() / source.size().max(1);
                 self.board.show(&[format!("{} messages, {percent} % of the file", self.report.messages)])?;
                 self.tell = now + TELL;
@@ -185,7 +184,8 @@ impl Player<'_> {
             if now >= due || self.stop.reason().is_some() {
                 return Ok(());
             }
-            self.stop.sleep_until(if self.board.is_live() { due.min(self.tell) } else { due });
+            let live = due > self.tell && self.board.is_live();
+            self.stop.sleep_until(if live { self.tell } else { due });
         }
     }
 

@@ -93,6 +93,10 @@ impl Sink {
             self.lost(index, Counts { damaged: 1, ..Counts::default() });
             return Ok(());
         }
+        // A window that is saved all at once may be larger than a file shall be.
+        if self.is_large() {
+            self.begin_part()?;
+        }
         let topic = &mut self.topics[index];
         let part = &mut self.part;
         let channel_id = match topic.channel {
@@ -119,13 +123,21 @@ impl Sink {
         if self.part.due.is_some_and(|due| now >= due) {
             self.part.flush()?;
         }
-        let large = self.plan.split_size.is_some_and(|size| self.part.bytes.get() >= size);
-        let old = self.plan.split_time.is_some_and(|time| now.saturating_duration_since(self.part.started) >= time);
-        if self.part.messages > 0 && (large || old) {
-            self.finish_part()?;
-            self.parts += 1;
-            self.part = Part::create(&self.base, &self.plan, self.parts)?;
+        let is_old = self.plan.split_time.is_some_and(|time| now.saturating_duration_since(self.part.started) >= time);
+        if self.is_large() || is_old && self.part.messages > 0 {
+            self.begin_part()?;
         }
+        Ok(())
+    }
+
+    fn is_large(&self) -> bool {
+        self.part.messages > 0 && self.plan.split_size.is_some_and(|size| self.part.bytes.get() >= size)
+    }
+
+    fn begin_part(&mut self) -> Outcome {
+        self.finish_part()?;
+        self.parts += 1;
+        self.part = Part::create(&self.base, &self.plan, self.parts)?;
         Ok(())
     }
 
