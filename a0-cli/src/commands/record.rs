@@ -88,25 +88,25 @@ pub(crate) struct Args {
     #[arg(long)]
     history: bool,
     /// Record what the rules in this file say
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "ruled")]
     rules: Option<PathBuf>,
     /// Record what the rules in this configuration (see 'a0 cfg') say
-    #[arg(long, value_name = "TOPIC", conflicts_with = "rules")]
+    #[arg(long, value_name = "TOPIC", group = "ruled")]
     rules_topic: Option<String>,
     /// Only say what the rules mean for each topic that is there
-    #[arg(long)]
+    #[arg(long, requires = "ruled")]
     check: bool,
     /// How --check prints
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_enum, requires = "check", default_value_t = Format::Text)]
     format: Format,
     /// Memory for messages that may yet be wanted by a trigger
-    #[arg(long, value_name = "BYTES", value_parser = bytes, default_value = "256M")]
+    #[arg(long, value_name = "BYTES", value_parser = bytes, requires = "ruled", default_value = "256M")]
     buffer: u64,
     /// Begin another file when one has so many bytes; it may be a little more
-    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = some_bytes)]
     split_size: Option<u64>,
     /// Begin another file after so long
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds)]
     split_time: Option<Duration>,
     /// How to compress
     #[arg(long, value_enum, default_value_t = Compression::None)]
@@ -131,9 +131,8 @@ enum Compression {
 impl Args {
     pub(crate) fn run(self, stop: &Stop) -> Outcome {
         let rules = self.load()?;
-        if self.check {
-            let none = || End::failed("--check is about rules; say which with --rules or --rules-topic");
-            return self.check(&rules.ok_or_else(none)?);
+        if let Some(rules) = rules.as_ref().filter(|_| self.check) {
+            return self.check(rules);
         }
         let output = self.output_path(rules.as_ref())?;
         let plan = self.plan(rules.as_ref());
@@ -223,6 +222,15 @@ impl Args {
         let split_time = self.split_time.or_else(|| rules.and_then(|rules| rules.split_time));
         Plan { compression, split_size, split_time, flush: self.flush }
     }
+}
+
+fn some_bytes(text: &str) -> Result<u64, String> {
+    bytes(text).and_then(|bytes| if bytes > 0 { Ok(bytes) } else { Err("a file needs more than that".to_owned()) })
+}
+
+fn some_seconds(text: &str) -> Result<Duration, String> {
+    let none = || Err("a file needs more than that".to_owned());
+    seconds(text).and_then(|time| if time.is_zero() { none() } else { Ok(time) })
 }
 
 /// `SAVEPATH/YYYY/MM/DD/recording@TIME.mcap`.

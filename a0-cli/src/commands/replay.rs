@@ -54,7 +54,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "PROTOCOL", value_parser = PossibleValuesParser::new(PROTOCOLS))]
     protocol: Vec<String>,
     /// So many times as fast
-    #[arg(short, long, value_name = "FACTOR", value_parser = factor, default_value = "1")]
+    #[arg(short, long, value_name = "FACTOR", value_parser = factor, default_value = "1", allow_negative_numbers = true)]
     rate: f64,
     /// Begin again at the end
     #[arg(short = 'l', long = "loop")]
@@ -110,6 +110,9 @@ fn factor(text: &str) -> Result<f64, String> {
 
 impl Args {
     pub(crate) fn run(self, stop: &Stop) -> Outcome {
+        if self.end.is_some_and(|end| end < self.start) {
+            return Err(End::failed("nothing is between --start and --end: the end comes first"));
+        }
         let globs = self.patterns.iter().map(PathGlob::new).collect::<Result<_, _>>()?;
         let _hold = stop.hold();
         let board = Board::new(output()?, Format::Text);
@@ -117,6 +120,7 @@ impl Args {
         let started = Instant::now();
         let mut player = Player { args: &self, stop, globs, targets, board, tell: started, report };
         let mut source = Source::open(&self.file)?;
+        self.check_topic_map(&source)?;
         loop {
             let before = player.report.messages;
             player.pass(&mut source)?;
@@ -134,6 +138,20 @@ impl Args {
         }
         let line = player.report.text(started.elapsed());
         Ok(player.board.last(&line)?)
+    }
+
+    /// A name that is misspelled would have the topic published under its own.
+    fn check_topic_map(&self, source: &Source) -> Outcome {
+        let is_unknown = |name: &str| source.topics().is_some_and(|mut topics| topics.all(|topic| topic != name));
+        match self.topic_map.iter().find(|(from, _)| is_unknown(from)) {
+            Some((from, to)) => {
+                let file = self.file.display();
+                Err(End::failed(format_args!(
+                    "--topic-map {from}={to}: there is no topic {from} in {file} (see a0 info)"
+                )))
+            }
+            None => Ok(()),
+        }
     }
 
     fn open(&self, path: &Path) -> Outcome<Target> {

@@ -93,6 +93,12 @@ impl Source {
         Ok(self.queue.pop_front())
     }
 
+    /// The topics that are in it; `None` if it does not say, since it was not finished.
+    pub(crate) fn topics(&self) -> Option<impl Iterator<Item = &str>> {
+        let known = &self.index.known_at_end;
+        (!known.is_empty()).then(|| known.values().map(|channel| channel.topic.as_str()))
+    }
+
     /// Bytes of the file.
     pub(crate) fn size(&self) -> u64 {
         self.size

@@ -25,6 +25,15 @@ pub(super) struct Ear {
     init: Init,
     /// What is read was there before.
     past: bool,
+    /// What was complained about.
+    told: Told,
+}
+
+/// Whether something was said already, which is enough.
+#[derive(Default)]
+struct Told {
+    missed: bool,
+    meaningless: bool,
 }
 
 impl Ear {
@@ -35,7 +44,7 @@ impl Ear {
             Entry::Vacant(place) => {
                 let discovery = DiscoverySync::topics(Protocol::PubSub, topic)?;
                 let (taps, fires, switches) = (BTreeMap::new(), vec![], vec![]);
-                Ok(place.insert(Ear { discovery, taps, fires, switches, init, past: true }))
+                Ok(place.insert(Ear { discovery, taps, fires, switches, init, past: true, told: Told::default() }))
             }
         }
     }
@@ -66,14 +75,15 @@ impl Ear {
                 tap.hurry();
             }
             let heard = tap.look_after(Instant::now()).and_then(|_| {
-                hear(tap, |message| {
+                hear(tap, &mut self.told.missed, |message| {
                     let time = ages.time(message, clock.mono(), self.past);
                     let event = match message.payload() {
                         b"on" => Some(Event::SwitchedOn),
                         b"off" => Some(Event::SwitchedOff),
                         _ => None,
                     };
-                    if event.is_none() && !self.switches.is_empty() {
+                    let is_meaningless = event.is_none() && !self.switches.is_empty();
+                    if is_meaningless && !std::mem::replace(&mut self.told.meaningless, true) {
                         complain(format_args!("{}: neither on nor off", path.display()));
                     }
                     found.extend(self.fires.iter().map(|policy| Signal { time, policy: *policy, event: Event::Fired }));
@@ -97,7 +107,7 @@ impl Ear {
 }
 
 /// Gives whether all was read.
-fn hear(tap: &mut Tap, mut take: impl FnMut(&Message<'_>)) -> Outcome<bool> {
+fn hear(tap: &mut Tap, told: &mut bool, mut take: impl FnMut(&Message<'_>)) -> Outcome<bool> {
     for _ in 0..TURN {
         let missed = match tap.read()? {
             Found::Message(message) => {
@@ -107,8 +117,9 @@ fn hear(tap: &mut Tap, mut take: impl FnMut(&Message<'_>)) -> Outcome<bool> {
             Found::Damaged { missed } => missed + 1,
             Found::Nothing => return Ok(true),
         };
-        if missed > 0 {
-            complain(format_args!("{}: {missed} triggers could not be read", tap.path().display()));
+        if missed > 0 && !std::mem::replace(told, true) {
+            let path = tap.path().display();
+            complain(format_args!("{path}: triggers were overwritten or damaged before they could be read"));
         }
     }
     Ok(false)
