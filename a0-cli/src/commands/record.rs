@@ -58,22 +58,25 @@ Patterns:
 
 With --split-size or --split-time, run.mcap becomes run.0000.mcap, run.0001.mcap, …; each can be read by itself.
 
-With --rules, the first rule whose protocol and topic match a topic says what is recorded of it; a topic without a rule is
+With --rules, the first rule whose protocol and topic match a topic says what is recorded of it; a topic without a rule is \
 not recorded. The rules are those of AlephZero's logger, in JSON:
   {\"rules\": [
     {\"protocol\": \"log\", \"topic\": \"**/*\", \"policies\": [{\"type\": \"save_all\"}]},
     {\"protocol\": \"pubsub\", \"topic\": \"cam/*\", \"policies\": [{
       \"type\": \"time\", \"args\": {\"save_prev\": \"5s\", \"save_next\": \"2s\"},
       \"triggers\": [{\"type\": \"pubsub\", \"args\": {\"topic\": \"alarm\"}}]}]}]}
-  policies  save_all, drop_all, time {save_prev, save_next}, count {save_prev, save_next}; what any of them saves is saved
-  triggers  pubsub {topic, also a pattern}, rate {hz, or period in seconds}, cron {pattern of six fields, in UTC}
+
+  policies  save_all, drop_all, time and count {save_prev, save_next}; what any of them saves is saved
+  triggers  pubsub {topic, or a pattern}, rate {hz, or period in seconds}, cron {pattern: six fields, UTC}
   protocol  pubsub, rpc, prpc, cfg, log, or file (then the topic is a file's path below A0_ROOT)
-  savepath  where recordings go unless -o says so, as savepath/YYYY/MM/DD/recording@TIME.mcap
-Also trigger_control_topic, control_topic, start_time_mono, default_max_logfile_size and …_duration, and max_logfile_size
-and …_duration; of these limits the smallest one counts, since all topics go to one file. Recording begins with messages of
-the last 30 seconds that are still there (all of them with --history), triggers count from now on (with --history, also
-those of the past). Messages before a trigger wait in memory for it, at most --buffer bytes; what a trigger wants but is
-gone by then is counted as given up. A message that several policies save is recorded once.")]
+  savepath  where recordings go without -o: savepath/YYYY/MM/DD/recording@TIME.mcap
+  others    trigger_control_topic, control_topic, start_time_mono; default_max_logfile_size, _duration, \
+max_logfile_size, _duration (the smallest counts, since all topics go to one file)
+
+Recording begins with messages of the last 30 seconds that are still there (with --history, with all of them). Triggers \
+count from now on (with --history, also those of the past). Messages before a trigger wait for it in memory, at most \
+--buffer bytes; what a trigger wants but is gone by then is counted as given up. A message that several policies save is \
+recorded once. What a short window saves is written when no longer one can want what came before.")]
 pub(crate) struct Args {
     /// Which topics; quote it, or the shell takes it for files
     #[arg(value_name = "TOPIC-GLOB", default_value = "**")]
