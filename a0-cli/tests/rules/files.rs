@@ -103,19 +103,19 @@ fn files_that_are_no_topics() {
     let (root, other) = (Root::new(), Root::new());
     writer(&root, "sub/x.raw").write(b"raw").unwrap();
     root.ok("pub t named");
-    root.start("deadman take alive").kill().unwrap();
+    let mut alive = root.start("deadman take alive");
+    until(|| root.path("alive.deadman").exists());
+    alive.kill().unwrap();
+    alive.wait().unwrap();
     let file_rule = json!([{"protocol": "file", "topic": "**/*", "policies": [{"type": "save_all"}]}]);
-    fs::remove_file(root.path("rules.json")).unwrap_or_default();
-    let (rules, file) = (root.path("../rules-of-files.json"), root.path("../run-of-files.mcap"));
+    // Not where they would be recorded themselves.
+    let (rules, file) = (other.path("rules.json"), other.path("run.mcap"));
     fs::write(&rules, json!({"rules": file_rule}).to_string()).unwrap();
     root.ok(&format!("record --history --duration 0.02 -o {} --rules {}", file.display(), rules.display()));
     let kept = saved(&file);
     assert_eq!(kept, one("sub/x.raw", &["raw"]).into_iter().chain(one("t", &["named"])).collect());
     other.ok(&format!("replay {}", file.display()));
     assert!(other.path("sub/x.raw").exists() && other.path("t.pubsub.a0").exists());
-    for path in [rules, file] {
-        fs::remove_file(path).unwrap();
-    }
 }
 
 #[test]
