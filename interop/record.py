@@ -1,5 +1,6 @@
 """Recordings of both languages' messages: the `mcap` package reads them, and a replay is what was recorded."""
 
+import json
 import os
 import signal
 import struct
@@ -93,6 +94,29 @@ def check_killed(root):
     print("  killed: all that was flushed is there")
 
 
+def check_rules(root):
+    """Rules of AlephZero's logger, in a configuration that Python has written; triggered by Python."""
+    window = {"type": "count", "args": {"save_prev": 2, "save_next": 1}}
+    window["triggers"] = [{"type": "pubsub", "args": {"topic": "alarm"}}]
+    rules = {"savepath": str(root / "unused"), "rules": [{"protocol": "pubsub", "topic": "from/*", "policies": [window]}]}
+    a0.Cfg("recorder").write(json.dumps(rules))
+    file = root / "rules.mcap"
+    recorder = record(file, "--rules-topic", "recorder")
+    publish(10)
+    a0.Publisher("alarm").pub("now")
+    publish(10)
+    recorder.send_signal(signal.SIGINT)
+    assert recorder.wait() == 130
+    with file.open("rb") as stream:
+        reader = make_reader(stream, validate_crcs=True)
+        for language in "python", "rust":
+            found = list(reader.iter_messages(topics=[f"from/{language}"]))
+            payloads = [decode(message.data)[2].decode() for _, _, message in found]
+            assert payloads == [f"{language} {number}" for number in (8, 9, 0)], payloads
+            assert json.loads(found[0][1].metadata["rule"]) == rules["rules"][0]
+    print("  rules: the messages round a trigger, and no others")
+
+
 def salvage(file):
     messages = []
     with file.open("rb") as stream:
@@ -111,6 +135,7 @@ def run():
     for compression in "none", "zstd", "lz4":
         check_whole(root, compression)
     check_killed(root)
+    check_rules(root)
 
 
 scenario(run)

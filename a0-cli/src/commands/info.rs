@@ -13,8 +13,8 @@ use super::Format;
 use crate::console::{Escaped, Table, output};
 use crate::end::Outcome;
 use crate::quantity::human;
-use crate::recording::TALLY;
 use crate::recording::source::{Item, Recorded, Source};
+use crate::recording::{Counts, TALLY};
 
 /// Say what is in a recording
 ///
@@ -27,10 +27,13 @@ Examples:
 
 JSON, one object:
   file, size, complete, problem (null if there is none), messages, start and end (nanoseconds since 1970), seconds,
-  topics: topic, protocol, encoding, messages, bytes, seconds, rate, missed, damaged (null if unknown)
+  topics: topic, protocol, encoding, messages, bytes, seconds, rate, missed, damaged, dropped, given_up (null if unknown)
+
+Dropped are messages that the rules of 'a0 record --rules' did not want. Given up are those that they wanted, but that were
+not in memory any more when this became known.
 
 A file that is not complete is one whose recorder was killed or still runs, or that has lost its end. Then the missed
-messages are those that the numbers of the others tell of.
+messages are those that the numbers of the others tell of, unless a rule has dropped some.
 
 Exit codes:
   0  something about the recording is known, even if it is damaged
@@ -53,7 +56,9 @@ struct Facts {
     last_sequence: Option<u32>,
     /// Numbers of messages that are not there.
     gaps: u64,
-    tally: Option<(u64, u64)>,
+    /// A rule may have dropped messages, so that their numbers tell nothing.
+    has_rule: bool,
+    tally: Option<Counts>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -113,18 +118,26 @@ impl Args {
         }
         let mut text: String = lines.iter().map(|(key, value)| format!("{key:<9}  {}\n", Escaped(value))).collect();
         if !topics.is_empty() {
-            let head = ["PROTOCOL", "MESSAGES", "RATE/s", "BYTES", "MISSED", "DAMAGED", "TOPIC"];
-            let mut table = Table::new(&head, &[1, 2, 3, 4, 5]);
+            let has_rules = topics.values().any(Facts::has_rule);
+            let head = ["PROTOCOL", "MESSAGES", "RATE/s", "BYTES", "MISSED", "DAMAGED", "DROPPED", "GIVEN UP", "TOPIC"];
+            let unruled = |column: &usize| has_rules || ![6, 7].contains(column);
+            let head: Vec<_> = (0..).zip(head).filter(|(column, _)| unruled(column)).map(|(_, name)| name).collect();
+            let right: &[usize] = if has_rules { &[1, 2, 3, 4, 5, 6, 7] } else { &[1, 2, 3, 4, 5] };
+            let mut table = Table::new(&head, right);
+            let known = |count: Option<u64>| count.map_or_else(|| "-".to_owned(), |count| count.to_string());
             for ((topic, protocol), facts) in topics {
-                table.push(vec![
+                let row = vec![
                     if protocol.is_empty() { "-" } else { protocol }.to_owned(),
                     facts.messages.to_string(),
                     facts.rate().map_or_else(|| "-".to_owned(), |rate| format!("{rate:.1}")),
                     human(facts.bytes),
-                    facts.missed().to_string(),
-                    facts.damaged().map_or_else(|| "-".to_owned(), |damaged| damaged.to_string()),
+                    known(facts.missed()),
+                    known(facts.tally.map(|tally| tally.damaged)),
+                    known(facts.tally.map(|tally| tally.dropped)),
+                    known(facts.tally.map(|tally| tally.given_up)),
                     topic.clone(),
-                ]);
+                ];
+                table.push((0..).zip(row).filter(|(column, _)| unruled(column)).map(|(_, cell)| cell).collect());
             }
             text += &format!("\n{table}");
         }
@@ -142,7 +155,9 @@ impl Args {
                 "seconds": facts.span.seconds(),
                 "rate": facts.rate(),
                 "missed": facts.missed(),
-                "damaged": facts.damaged(),
+                "damaged": facts.tally.map(|tally| tally.damaged),
+                "dropped": facts.tally.map(|tally| tally.dropped),
+                "given_up": facts.tally.map(|tally| tally.given_up),
             })
         };
         json!({
@@ -168,6 +183,7 @@ impl Facts {
         self.messages += 1;
         self.bytes += message.data.len() as u64;
         self.span.add(message.time);
+        self.has_rule |= message.channel.metadata.contains_key("rule");
         self.encoding.clone_from(&message.channel.message_encoding);
     }
 
@@ -176,12 +192,13 @@ impl Facts {
         (seconds > 0.0).then(|| (self.messages - 1) as f64 / seconds)
     }
 
-    fn missed(&self) -> u64 {
-        self.tally.map_or(self.gaps, |(missed, _)| missed)
+    fn missed(&self) -> Option<u64> {
+        let told = (!self.has_rule).then_some(self.gaps);
+        self.tally.map(|tally| tally.missed).or(told)
     }
 
-    fn damaged(&self) -> Option<u64> {
-        self.tally.map(|(_, damaged)| damaged)
+    fn has_rule(&self) -> bool {
+        self.has_rule || self.tally.is_some_and(|tally| tally.dropped > 0 || tally.given_up > 0)
     }
 }
 
@@ -191,7 +208,13 @@ fn tally(metadata: &Metadata, topics: &mut BTreeMap<(String, String), Facts>) {
     let number = |key| fact(key).and_then(|text| text.parse().ok()).unwrap_or(0);
     if let (TALLY, Some(topic), Some(protocol)) = (metadata.name.as_str(), fact("topic"), fact("protocol")) {
         let facts = topics.entry((topic.clone(), protocol.clone())).or_default();
-        facts.tally = Some((number("missed"), number("damaged")));
+        facts.tally = Some(Counts {
+            messages: number("messages"),
+            missed: number("missed"),
+            damaged: number("damaged"),
+            dropped: number("dropped"),
+            given_up: number("given_up"),
+        });
     }
 }
 

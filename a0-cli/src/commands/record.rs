@@ -1,10 +1,13 @@
 //! `a0 record`.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+mod check;
+mod recorder;
+mod selection;
+
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use a0_std::{Clock, DiscoveredTopic, DiscoveryEvent, DiscoverySync, Init, Message, SystemClock, TimeWall, keys};
+use a0_std::{Cfg, Clock, FileOptions, Mode, SystemClock};
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, ValueEnum};
 
@@ -12,14 +15,12 @@ use super::Format;
 use crate::console::{complain, output};
 use crate::end::{End, Outcome};
 use crate::gauge::board::Board;
-use crate::gauge::tap::{Found, Tap};
 use crate::quantity::{bytes, human, seconds};
-use crate::recording::sink::{Plan, Sink, Stamp};
-use crate::recording::{Counts, PROTOCOLS, protocols};
+use crate::recording::PROTOCOLS;
+use crate::recording::rules::Rules;
+use crate::recording::sink::{Plan, Sink};
 use crate::stop::Stop;
-
-/// Messages of one topic before the others have their turn.
-const TURN: u32 = 256;
+use recorder::Recorder;
 
 /// How often to look for messages.
 const POLL: Duration = Duration::from_millis(2);
@@ -46,6 +47,8 @@ Examples:
   a0 record -o run.mcap                                 everything
   a0 record -o run.mcap 'cam/**' imu --protocol pubsub
   a0 record -o run.mcap --split-size 1G --compression zstd
+  a0 record -o run.mcap --rules rules.json              what the rules say
+  a0 record --rules rules.json --check                  what that would be
   a0 info run.mcap                                      what is in it
   a0 replay run.mcap                                    the same again
 
@@ -53,25 +56,60 @@ Patterns:
   *   any part of one component of the name, such as cam/* or cam/front*
   **  any number of components; at the end, everything below
 
-With --split-size or --split-time, run.mcap becomes run.0000.mcap, run.0001.mcap, …; each can be read by itself.")]
+With --split-size or --split-time, run.mcap becomes run.0000.mcap, run.0001.mcap, …; each can be read by itself.
+
+With --rules, the first rule whose protocol and topic match a topic says what is recorded of it; a topic without a rule is \
+not recorded. The rules are those of AlephZero's logger, in JSON:
+  {\"rules\": [
+    {\"protocol\": \"log\", \"topic\": \"**/*\", \"policies\": [{\"type\": \"save_all\"}]},
+    {\"protocol\": \"pubsub\", \"topic\": \"cam/*\", \"policies\": [{
+      \"type\": \"time\", \"args\": {\"save_prev\": \"5s\", \"save_next\": \"2s\"},
+      \"triggers\": [{\"type\": \"pubsub\", \"args\": {\"topic\": \"alarm\"}}]}]}]}
+
+  policies  save_all, drop_all, time and count {save_prev, save_next}; what any of them saves is saved
+  triggers  pubsub {topic, or a pattern}, rate {hz, or period in seconds}, cron {pattern: six fields, UTC}
+  protocol  pubsub, rpc, prpc, cfg, log, or file (then the topic is a file's path below A0_ROOT)
+  savepath  where recordings go without -o: savepath/YYYY/MM/DD/recording@TIME.mcap
+  others    trigger_control_topic, control_topic, start_time_mono; default_max_logfile_size, _duration, \
+max_logfile_size, _duration (the smallest counts, since all topics go to one file)
+
+Recording begins with messages of the last 30 seconds that are still there (with --history, with all of them). Triggers \
+count from now on (with --history, also those of the past). Messages before a trigger wait for it in memory, at most \
+--buffer bytes; what a trigger wants but is gone by then is counted as given up. A message that several policies save is \
+recorded once. What a short window saves is written when no longer one can want what came before.")]
 pub(crate) struct Args {
     /// Which topics; quote it, or the shell takes it for files
     #[arg(value_name = "TOPIC-GLOB", default_value = "**")]
     patterns: Vec<String>,
     /// Where to; a file that exists is not overwritten
-    #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    #[arg(short, long, value_name = "FILE", required_unless_present_any = ["rules", "rules_topic"])]
+    output: Option<PathBuf>,
     /// Only topics of this protocol (may be repeated)
     #[arg(short, long, value_name = "PROTOCOL", value_parser = PossibleValuesParser::new(PROTOCOLS))]
     protocol: Vec<String>,
     /// Begin with what is there already
     #[arg(long)]
     history: bool,
+    /// Record what the rules in this file say
+    #[arg(long, value_name = "FILE", group = "ruled")]
+    rules: Option<PathBuf>,
+    /// Record what the rules in this configuration (see 'a0 cfg') say
+    #[arg(long, value_name = "TOPIC", group = "ruled")]
+    rules_topic: Option<String>,
+    /// Only say what the rules mean for each topic that is there
+    #[arg(long, requires = "ruled")]
+    check: bool,
+    /// How --check prints
+    #[arg(long, value_enum, requires = "check", default_value_t = Format::Text)]
+    format: Format,
+    /// Memory for messages that may yet be wanted by a trigger
+    #[arg(long, value_name = "BYTES", value_parser = bytes, requires = "ruled", default_value = "256M")]
+    buffer: u64,
     /// Begin another file when one has so many bytes; it may be a little more
-    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = some_bytes)]
     split_size: Option<u64>,
     /// Begin another file after so long
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds)]
     split_time: Option<Duration>,
     /// How to compress
     #[arg(long, value_enum, default_value_t = Compression::None)]
@@ -93,44 +131,31 @@ enum Compression {
     Lz4,
 }
 
-/// What is recorded now.
-struct Recorder {
-    discoveries: Vec<DiscoverySync<DiscoveredTopic>>,
-    taps: BTreeMap<PathBuf, Tapped>,
-    clock: SystemClock,
-    /// Messages that are earlier cannot be new.
-    since: Option<TimeWall>,
-}
-
-struct Tapped {
-    topic: DiscoveredTopic,
-    tap: Tap,
-    /// The topic's file was removed.
-    gone: bool,
-}
-
 impl Args {
     pub(crate) fn run(self, stop: &Stop) -> Outcome {
-        let compression = match self.compression {
-            Compression::None => None,
-            Compression::Zstd => Some(mcap::Compression::Zstd),
-            Compression::Lz4 => Some(mcap::Compression::Lz4),
-        };
-        let (split_size, split_time) = (self.split_size, self.split_time);
-        let plan = Plan { compression, split_size, split_time, flush: self.flush };
-        let mut recorder = Recorder::new(&self)?;
+        let rules = self.load()?;
+        if let Some(rules) = rules.as_ref().filter(|_| self.check) {
+            return self.check(rules);
+        }
+        let output = self.output_path(rules.as_ref())?;
+        let plan = self.plan(rules.as_ref());
+        let mut recorder = Recorder::new(&self, rules)?;
         let _hold = stop.hold();
-        let mut sink = Sink::create(&self.output, plan)?;
+        let mut sink = Sink::create(&output, plan)?;
+        self.record(stop, &mut recorder, &mut sink)
+    }
+
+    fn record(&self, stop: &Stop, recorder: &mut Recorder, sink: &mut Sink) -> Outcome {
         let started = Instant::now();
         let end = self.duration.and_then(|duration| started.checked_add(duration));
         let mut board = Board::new(output()?, Format::Text);
         let mut tell = started;
         while stop.reason().is_none() && end.is_none_or(|end| Instant::now() < end) {
-            let idle = recorder.record(&mut sink)?;
+            let idle = recorder.record(sink)?;
             let now = Instant::now();
             sink.look_after(now)?;
-            if board.is_live() && now >= tell {
-                board.show(&[describe(&sink, started)])?;
+            if now >= tell && board.is_live() {
+                board.show(&[format!("{}{}", describe(sink, recorder, started), recorder.waiting())])?;
                 tell = now + TELL;
             }
             if idle {
@@ -140,149 +165,97 @@ impl Args {
         // What has come before the end, unless it does not stop coming.
         let last = Instant::now() + LAST;
         recorder.hurry();
-        while !recorder.record(&mut sink)? && Instant::now() < last {}
+        while !recorder.record(sink)? && Instant::now() < last {}
+        recorder.finish(sink)?;
         sink.finish()?;
         let size = human(sink.bytes());
         let files = match sink.files() {
             1 => String::new(),
             files => format!(" in {files} files"),
         };
-        board.show(&[format!("{}, {size}{files}", describe(&sink, started))])?;
-        Ok(())
+        Ok(board.last(&format!("{}, {size}{files}", describe(sink, recorder, started)))?)
+    }
+
+    /// The rules, if there are any.
+    fn load(&self) -> Outcome<Option<Rules>> {
+        let (name, text) = match (&self.rules, &self.rules_topic) {
+            (Some(path), _) => {
+                let text = std::fs::read_to_string(path);
+                let failed = |error| End::failed(format_args!("cannot read {}: {error}", path.display()));
+                (path.display().to_string(), text.map_err(failed)?)
+            }
+            (None, Some(topic)) => {
+                let cfg = Cfg::with_options(topic, &FileOptions::default().access(Mode::ReadOnly))?;
+                let packet = cfg.read()?;
+                let packet = packet.ok_or_else(|| End::failed(format_args!("{topic}: nobody has written it yet")))?;
+                let name = cfg.file().path().display().to_string();
+                let text = String::from_utf8(packet.into_payload());
+                let text = text.map_err(|_| End::failed(format_args!("{name}: not JSON: not UTF-8")))?;
+                (name, text)
+            }
+            (None, None) => return Ok(None),
+        };
+        let rules = Rules::parse(&text).map_err(|wrong| End::failed(format_args!("{name}: {wrong}")))?;
+        rules.warnings.iter().for_each(|warning| complain(format_args!("{name}: {warning}")));
+        Ok(Some(rules))
+    }
+
+    /// Where the recording goes.
+    fn output_path(&self, rules: Option<&Rules>) -> Outcome<PathBuf> {
+        if let Some(output) = &self.output {
+            return Ok(output.clone());
+        }
+        let none = || End::failed("where the recording goes is not said; use -o, or add \"savepath\" to the rules");
+        let savepath = rules.and_then(|rules| rules.savepath.as_deref()).ok_or_else(none)?;
+        let path = dated(savepath);
+        if let Some(dir) = path.parent() {
+            let failed = |error| End::failed(format_args!("cannot create {}: {error}", dir.display()));
+            std::fs::create_dir_all(dir).map_err(failed)?;
+        }
+        Ok(path)
+    }
+
+    fn plan(&self, rules: Option<&Rules>) -> Plan {
+        let compression = match self.compression {
+            Compression::None => None,
+            Compression::Zstd => Some(mcap::Compression::Zstd),
+            Compression::Lz4 => Some(mcap::Compression::Lz4),
+        };
+        let split_size = self.split_size.or_else(|| rules.and_then(|rules| rules.split_size));
+        let split_time = self.split_time.or_else(|| rules.and_then(|rules| rules.split_time));
+        Plan { compression, split_size, split_time, flush: self.flush }
     }
 }
 
-/// `FILE: N messages of T topics in S s; losses`.
-fn describe(sink: &Sink, started: Instant) -> String {
+fn some_bytes(text: &str) -> Result<u64, String> {
+    bytes(text).and_then(|bytes| if bytes > 0 { Ok(bytes) } else { Err("a file needs more than that".to_owned()) })
+}
+
+fn some_seconds(text: &str) -> Result<Duration, String> {
+    let none = || Err("a file needs more than that".to_owned());
+    seconds(text).and_then(|time| if time.is_zero() { none() } else { Ok(time) })
+}
+
+/// `SAVEPATH/YYYY/MM/DD/recording@TIME.mcap`.
+fn dated(savepath: &Path) -> PathBuf {
+    let now = SystemClock.wall().to_text();
+    let date = now[..10].replace('-', "/");
+    savepath.join(date).join(format!("recording@{}.mcap", &*now))
+}
+
+/// `FILE: N messages of T topics in S s; what is not recorded; losses`.
+fn describe(sink: &Sink, recorder: &Recorder, started: Instant) -> String {
     let counts = sink.counts();
     let seconds = started.elapsed().as_secs_f64();
+    let dropped = match recorder.left_out() {
+        None => String::new(),
+        Some(left_out) => format!("; {} dropped by rule, {left_out} topics left out", counts.dropped),
+    };
     format!(
-        "{}: {} messages of {} topics in {seconds:.1} s{}",
+        "{}: {} messages of {} topics in {seconds:.1} s{dropped}{}",
         sink.path().display(),
         counts.messages,
         sink.topics(),
         counts.losses()
     )
-}
-
-impl Recorder {
-    fn new(args: &Args) -> Outcome<Recorder> {
-        let wanted: Vec<_> = protocols()
-            .filter(|protocol| args.protocol.is_empty() || args.protocol.iter().any(|name| name == protocol.name()))
-            .collect();
-        let discoveries = args.patterns.iter().map(|pattern| DiscoverySync::topics(&wanted, pattern));
-        let discoveries = discoveries.collect::<Result<Vec<_>, _>>()?;
-        let clock = SystemClock;
-        let since = (!args.history).then(|| clock.wall());
-        let mut recorder = Recorder { discoveries, taps: BTreeMap::new(), clock, since };
-        recorder.discover(if args.history { Init::Oldest } else { Init::AwaitNew });
-        Ok(recorder)
-    }
-
-    /// Takes note of topics that come and go.
-    fn discover(&mut self, init: Init) {
-        for discovery in &mut self.discoveries {
-            while let Some(event) = discovery.read() {
-                match event {
-                    DiscoveryEvent::Found(topic) => match self.taps.get_mut(&topic.path) {
-                        Some(tapped) => tapped.gone = false,
-                        None => match Tap::new(&topic.path, init) {
-                            Ok(tap) => {
-                                self.taps.insert(topic.path.clone(), Tapped { topic, tap, gone: false });
-                            }
-                            Err(end) => say_not_recorded(end),
-                        },
-                    },
-                    DiscoveryEvent::Removed(topic) => {
-                        if let Some(tapped) = self.taps.get_mut(&topic.path) {
-                            tapped.gone = true;
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Has every topic looked for anew.
-    fn hurry(&mut self) {
-        self.taps.values_mut().for_each(|tapped| tapped.tap.hurry());
-    }
-
-    /// Records what has come; gives whether that was nothing.
-    fn record(&mut self, sink: &mut Sink) -> Outcome<bool> {
-        self.discover(Init::Oldest);
-        let mut idle = true;
-        let mut over = vec![];
-        for (path, tapped) in &mut self.taps {
-            match tapped.record(sink, &self.clock, self.since)? {
-                Ok(true) => idle = false,
-                Ok(false) => match tapped.look_after() {
-                    Ok(false) if tapped.gone && !tapped.tap.is_there() => over.push(path.clone()),
-                    Ok(opened) => idle &= !opened,
-                    Err(end) => {
-                        say_not_recorded(end);
-                        over.push(path.clone());
-                    }
-                },
-                Err(end) => {
-                    say_not_recorded(end);
-                    over.push(path.clone());
-                }
-            }
-        }
-        for path in over {
-            self.taps.remove(&path);
-        }
-        Ok(idle)
-    }
-}
-
-impl Tapped {
-    /// Finds out now and then whether there is another file, which may have messages.
-    fn look_after(&mut self) -> Outcome<bool> {
-        let was_there = self.tap.is_there();
-        let removed = self.tap.look_after(Instant::now())?;
-        Ok((removed || !was_there) && self.tap.is_there())
-    }
-
-    /// Records what has come; gives whether there was anything, or why the topic cannot be read any more.
-    fn record(&mut self, sink: &mut Sink, clock: &SystemClock, since: Option<TimeWall>) -> Outcome<Outcome<bool>> {
-        for turn in 0..TURN {
-            let (missed, damaged) = match self.tap.read() {
-                Ok(Found::Message(message)) => {
-                    let index = sink.topic(&self.topic);
-                    sink.write(index, stamp(&message, clock.wall(), since), message.packet().as_bytes())?;
-                    (message.missed(), 0)
-                }
-                Ok(Found::Damaged { missed }) => (missed, 1),
-                Ok(Found::Nothing) => return Ok(Ok(turn > 0)),
-                Err(end) => return Ok(Err(end)),
-            };
-            if missed > 0 || damaged > 0 {
-                let index = sink.topic(&self.topic);
-                sink.lost(index, Counts { messages: 0, missed, damaged });
-            }
-        }
-        Ok(Ok(true))
-    }
-}
-
-fn say_not_recorded(end: End) {
-    if let End::Failed(reason) = end {
-        complain(format_args!("not recorded: {reason}"));
-    }
-}
-
-/// The times of a message. What others say about it counts where it can be true.
-fn stamp(message: &Message<'_>, now: TimeWall, since: Option<TimeWall>) -> Stamp {
-    let said = message.packet().header(keys::TIME_WALL).and_then(|text| TimeWall::parse(text.as_bytes()).ok());
-    let true_time = said.filter(|said| *said <= now && since.is_none_or(|since| *said >= since));
-    let log_time = true_time.and_then(nanos).or_else(|| nanos(now)).unwrap_or(0);
-    Stamp { seq: message.seq(), log_time, publish_time: said.and_then(nanos).unwrap_or(log_time) }
-}
-
-/// Nanoseconds since the start of 1970.
-fn nanos(time: TimeWall) -> Option<u64> {
-    let span = time.checked_duration_since(TimeWall::UNIX_EPOCH)?;
-    u64::try_from(span.as_nanos()).ok()
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use a0_std::{Error, File, FileOptions, Packet, PacketView, PathGlob, Protocol, Writer};
+use a0_std::{Error, File, FileOptions, Packet, PacketView, PathGlob, Protocol, Writer, env};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use mcap::records::Channel;
@@ -17,7 +17,7 @@ use crate::follow::going_on;
 use crate::gauge::board::Board;
 use crate::quantity::{bytes, seconds};
 use crate::recording::source::{Item, Recorded, Source};
-use crate::recording::{ENCODING, PROTOCOLS};
+use crate::recording::{ENCODING, FILE, PROTOCOLS};
 use crate::stop::Stop;
 
 /// Between two looks whether a topic's file is there.
@@ -54,7 +54,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "PROTOCOL", value_parser = PossibleValuesParser::new(PROTOCOLS))]
     protocol: Vec<String>,
     /// So many times as fast
-    #[arg(short, long, value_name = "FACTOR", value_parser = factor, default_value = "1")]
+    #[arg(short, long, value_name = "FACTOR", value_parser = factor, default_value = "1", allow_negative_numbers = true)]
     rate: f64,
     /// Begin again at the end
     #[arg(short = 'l', long = "loop")]
@@ -110,6 +110,9 @@ fn factor(text: &str) -> Result<f64, String> {
 
 impl Args {
     pub(crate) fn run(self, stop: &Stop) -> Outcome {
+        if self.end.is_some_and(|end| end < self.start) {
+            return Err(End::failed("nothing is between --start and --end: the end comes first"));
+        }
         let globs = self.patterns.iter().map(PathGlob::new).collect::<Result<_, _>>()?;
         let _hold = stop.hold();
         let board = Board::new(output()?, Format::Text);
@@ -117,6 +120,7 @@ impl Args {
         let started = Instant::now();
         let mut player = Player { args: &self, stop, globs, targets, board, tell: started, report };
         let mut source = Source::open(&self.file)?;
+        self.check_topic_map(&source)?;
         loop {
             let before = player.report.messages;
             player.pass(&mut source)?;
@@ -133,8 +137,21 @@ impl Args {
             source = source.rewind()?;
         }
         let line = player.report.text(started.elapsed());
-        player.board.show(&[line])?;
-        Ok(())
+        Ok(player.board.last(&line)?)
+    }
+
+    /// A name that is misspelled would have the topic published under its own.
+    fn check_topic_map(&self, source: &Source) -> Outcome {
+        let is_unknown = |name: &str| source.topics().is_some_and(|mut topics| topics.all(|topic| topic != name));
+        match self.topic_map.iter().find(|(from, _)| is_unknown(from)) {
+            Some((from, to)) => {
+                let file = self.file.display();
+                Err(End::failed(format_args!(
+                    "--topic-map {from}={to}: there is no topic {from} in {file} (see a0 info)"
+                )))
+            }
+            None => Ok(()),
+        }
     }
 
     fn open(&self, path: &Path) -> Outcome<Target> {
@@ -177,7 +194,7 @@ impl Player<'_> {
     fn await_due(&mut self, due: Instant, source: &Source) -> Outcome {
         loop {
             let now = Instant::now();
-            if self.board.is_live() && now >= self.tell {
+            if now >= self.tell && self.board.is_live() {
                 let percent = 100 * source.position() / source.size().max(1);
                 self.board.show(&[format!("{} messages, {percent} % of the file", self.report.messages)])?;
                 self.tell = now + TELL;
@@ -185,7 +202,8 @@ impl Player<'_> {
             if now >= due || self.stop.reason().is_some() {
                 return Ok(());
             }
-            self.stop.sleep_until(if self.board.is_live() { due.min(self.tell) } else { due });
+            let live = due > self.tell && self.board.is_live();
+            self.stop.sleep_until(if live { self.tell } else { due });
         }
     }
 
@@ -208,12 +226,14 @@ impl Player<'_> {
         }
         let name = channel.metadata.get("protocol").map_or("", String::as_str);
         let asked = match &self.args.protocol[..] {
-            [] => ["pubsub", "cfg", "log"].contains(&name),
+            [] => ["pubsub", "cfg", "log", FILE].contains(&name),
             asked => asked.iter().any(|asked| asked == name),
         };
         let protocol = Protocol::ALL.into_iter().find(|protocol| protocol.name() == name);
         let is_asked = asked && self.globs.iter().any(|glob| glob.matches(recorded.trim_start_matches('/')));
-        let Some(protocol) = protocol.filter(|_| is_asked) else { return Ok(None) };
+        if !is_asked || protocol.is_none() && name != FILE {
+            return Ok(None);
+        }
         let renamed = self.args.topic_map.iter().find(|(from, _)| from == recorded).map(|(_, to)| to);
         // Whoever made the file shall not decide that something outside of A0_ROOT is written to.
         let leads_out = recorded.starts_with('/') || recorded.split('/').any(|part| part == "..");
@@ -221,7 +241,9 @@ impl Player<'_> {
             complain(format_args!("{recorded}: not replayed: no name for a topic; give it one with --topic-map"));
             return Ok(None);
         }
-        self.args.open(&protocol.path(renamed.unwrap_or(recorded))?).map(Some)
+        let name = renamed.unwrap_or(recorded);
+        let path = protocol.map_or_else(|| env::resolve(name), |protocol| protocol.path(name))?;
+        self.args.open(&path).map(Some)
     }
 
     fn publish(&mut self, message: &Recorded, due: Instant) -> Outcome {

@@ -23,14 +23,13 @@ impl Board {
 
     /// Whether lines are renewed, so that there can be many.
     pub(crate) fn is_live(&self) -> bool {
-        self.live
+        self.live && fits(1)
     }
 
     /// Shows lines instead of those before.
     pub(crate) fn show(&mut self, lines: &[String]) -> io::Result<()> {
-        let (rows, columns) = if self.live { size() } else { (0, 0) };
-        // More than fit cannot be reached any more once they are written.
-        let live = columns > 0 && lines.len() < rows;
+        let live = self.live && fits(lines.len());
+        let columns = size().1;
         if live && self.drawn > 0 {
             write!(self.output, "\x1b[{}A", self.drawn)?;
         }
@@ -45,6 +44,15 @@ impl Board {
         self.output.flush()
     }
 
+    /// Shows one line instead of those before, all of it, for good.
+    pub(crate) fn last(&mut self, line: &str) -> io::Result<()> {
+        if self.drawn > 0 {
+            write!(self.output, "\x1b[{}A\r\x1b[J", std::mem::take(&mut self.drawn))?;
+        }
+        writeln!(self.output, "{}", Escaped(line))?;
+        self.output.flush()
+    }
+
     /// Says something else, which stays.
     pub(crate) fn note(&mut self, what: &str) {
         complain(what);
@@ -55,6 +63,12 @@ impl Board {
 /// Rows and columns of the terminal; zeros if it does not know.
 fn size() -> (usize, usize) {
     tcgetwinsize(io::stdout()).map_or((0, 0), |size| (size.ws_row.into(), size.ws_col.into()))
+}
+
+/// Whether so many lines can be renewed. More than there are rows cannot be reached any more once they are written.
+fn fits(lines: usize) -> bool {
+    let (rows, columns) = size();
+    columns > 0 && lines < rows
 }
 
 /// As much of a line as surely fits: whatever is not ASCII may be two columns wide.

@@ -8,12 +8,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use a0_std::DiscoveredTopic;
 use mcap::records::{MessageHeader, Metadata};
 use mcap::write::NoSeek;
 use mcap::{Compression, McapError, WriteOptions, Writer};
 
-use super::{Counts, ENCODING, LAYOUT, LONGEST, TALLY};
+use super::{Counts, ENCODING, LAYOUT, LONGEST, Subject, TALLY};
 use crate::end::{End, Outcome};
 
 /// What a message may have around it in a chunk.
@@ -43,7 +42,7 @@ pub(crate) struct Sink {
 }
 
 struct Topic {
-    topic: DiscoveredTopic,
+    subject: Subject,
     /// In the file that is written now.
     channel: Option<u16>,
     here: Counts,
@@ -79,11 +78,11 @@ impl Sink {
     }
 
     /// The number by which a topic is known here.
-    pub(crate) fn topic(&mut self, topic: &DiscoveredTopic) -> usize {
-        let known = self.topics.iter().position(|known| known.topic == *topic);
+    pub(crate) fn topic(&mut self, subject: &Subject) -> usize {
+        let known = self.topics.iter().position(|known| known.subject == *subject);
         known.unwrap_or_else(|| {
             let (here, before) = (Counts::default(), Counts::default());
-            self.topics.push(Topic { topic: topic.clone(), channel: None, here, before });
+            self.topics.push(Topic { subject: subject.clone(), channel: None, here, before });
             self.topics.len() - 1
         })
     }
@@ -94,11 +93,15 @@ impl Sink {
             self.lost(index, Counts { damaged: 1, ..Counts::default() });
             return Ok(());
         }
+        // A window that is saved all at once may be larger than a file shall be.
+        if self.is_large() {
+            self.begin_part()?;
+        }
         let topic = &mut self.topics[index];
         let part = &mut self.part;
         let channel_id = match topic.channel {
             Some(channel) => channel,
-            None => *topic.channel.insert(part.channel(&topic.topic)?),
+            None => *topic.channel.insert(part.channel(&topic.subject)?),
         };
         let Stamp { seq, log_time, publish_time } = stamp;
         let header = MessageHeader { channel_id, sequence: seq as u32, log_time, publish_time };
@@ -110,7 +113,7 @@ impl Sink {
         Ok(())
     }
 
-    /// Takes note of losses.
+    /// Takes note of what is not recorded.
     pub(crate) fn lost(&mut self, index: usize, counts: Counts) {
         self.topics[index].here.add(counts);
     }
@@ -120,13 +123,21 @@ impl Sink {
         if self.part.due.is_some_and(|due| now >= due) {
             self.part.flush()?;
         }
-        let large = self.plan.split_size.is_some_and(|size| self.part.bytes.get() >= size);
-        let old = self.plan.split_time.is_some_and(|time| now.saturating_duration_since(self.part.started) >= time);
-        if self.part.messages > 0 && (large || old) {
-            self.finish_part()?;
-            self.parts += 1;
-            self.part = Part::create(&self.base, &self.plan, self.parts)?;
+        let is_old = self.plan.split_time.is_some_and(|time| now.saturating_duration_since(self.part.started) >= time);
+        if self.is_large() || is_old && self.part.messages > 0 {
+            self.begin_part()?;
         }
+        Ok(())
+    }
+
+    fn is_large(&self) -> bool {
+        self.part.messages > 0 && self.plan.split_size.is_some_and(|size| self.part.bytes.get() >= size)
+    }
+
+    fn begin_part(&mut self) -> Outcome {
+        self.finish_part()?;
+        self.parts += 1;
+        self.part = Part::create(&self.base, &self.plan, self.parts)?;
         Ok(())
     }
 
@@ -137,16 +148,18 @@ impl Sink {
 
     fn finish_part(&mut self) -> Outcome {
         for topic in &mut self.topics {
-            let Counts { messages, missed, damaged } = topic.here;
+            let Counts { messages, missed, damaged, dropped, given_up } = topic.here;
             let fact = |key: &str, value: String| (key.to_owned(), value);
             let metadata = BTreeMap::from([
-                fact("protocol", topic.topic.protocol.name().to_owned()),
-                fact("topic", topic.topic.name.clone()),
+                fact("protocol", topic.subject.protocol.to_owned()),
+                fact("topic", topic.subject.name.clone()),
                 fact("messages", messages.to_string()),
                 fact("missed", missed.to_string()),
                 fact("damaged", damaged.to_string()),
+                fact("dropped", dropped.to_string()),
+                fact("given_up", given_up.to_string()),
             ]);
-            if messages > 0 || missed > 0 || damaged > 0 {
+            if !topic.here.is_zero() {
                 let written = self.part.writer.write_metadata(&Metadata { name: TALLY.to_owned(), metadata });
                 self.part.done(written)?;
             }
@@ -214,10 +227,11 @@ impl Part {
         Ok(part)
     }
 
-    fn channel(&mut self, topic: &DiscoveredTopic) -> Outcome<u16> {
+    fn channel(&mut self, topic: &Subject) -> Outcome<u16> {
         let fact = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        let protocol = topic.protocol.name();
-        let metadata = BTreeMap::from([fact("protocol", protocol), fact("path", &topic.path.to_string_lossy())]);
+        let path = topic.path.to_string_lossy();
+        let mut metadata = BTreeMap::from([fact("protocol", topic.protocol), fact("path", &path)]);
+        metadata.extend(topic.rule.as_ref().map(|rule| fact("rule", rule)));
         let schema = self.writer.add_schema(ENCODING, "text/plain", LAYOUT.as_bytes());
         let channel = schema.and_then(|schema| self.writer.add_channel(schema, &topic.name, ENCODING, &metadata));
         self.done(channel)

@@ -10,7 +10,7 @@ use mcap::records::{Channel, ChunkHeader, Metadata, Record, op};
 use mcap::sans_io::linear_reader::{LinearReadEvent, LinearReader, LinearReaderOptions};
 use mcap::{McapError, parse_record};
 
-use super::LONGEST;
+use super::{LONGEST, summary};
 use crate::end::{End, Outcome};
 
 /// A recording that is read from its start to its end.
@@ -31,6 +31,8 @@ pub(crate) struct Source {
 #[derive(Default)]
 struct Index {
     channels: HashMap<u16, Rc<Channel>>,
+    /// Channels as the end of the file has them, for messages whose own record of it is damaged.
+    known_at_end: HashMap<u16, Rc<Channel>>,
     /// The latest time of each channel.
     times: HashMap<u16, u64>,
     problem: Option<String>,
@@ -68,13 +70,14 @@ impl Source {
     fn new(path: &Path, file: File) -> Outcome<Source> {
         let size = file.metadata().map_err(|error| cannot_read(path, &error))?.len();
         let options = options().with_emit_chunks(true).with_validate_data_section_crc(true);
+        let index = Index { known_at_end: summary::channels(&file, size), ..Index::default() };
         let mut source = Source {
             path: path.to_owned(),
             file: BufReader::with_capacity(64 << 10, file),
             size,
             left: size,
             reader: LinearReader::new_with_options(options),
-            index: Index::default(),
+            index,
             queue: VecDeque::new(),
             ended: false,
             complete: false,
@@ -88,6 +91,12 @@ impl Source {
     pub(crate) fn next(&mut self) -> Outcome<Option<Item>> {
         self.fill()?;
         Ok(self.queue.pop_front())
+    }
+
+    /// The topics that are in it; `None` if it does not say, since it was not finished.
+    pub(crate) fn topics(&self) -> Option<impl Iterator<Item = &str>> {
+        let known = &self.index.known_at_end;
+        (!known.is_empty()).then(|| known.values().map(|channel| channel.topic.as_str()))
     }
 
     /// Bytes of the file.
@@ -223,7 +232,8 @@ impl Index {
                 Ok(None)
             }
             Record::Message { header, data } => {
-                let channel = self.channels.get(&header.channel_id);
+                let id = &header.channel_id;
+                let channel = self.channels.get(id).or_else(|| self.known_at_end.get(id));
                 let channel = channel.ok_or(McapError::UnknownChannel(header.sequence, header.channel_id))?;
                 let time = self.times.entry(header.channel_id).or_default();
                 *time = header.log_time.max(*time);
