@@ -3,7 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use crate::packet::PacketError;
+use crate::packet::{PacketError, utf8};
 
 /// The name of a packet, a writer, a request or a connection.
 ///
@@ -87,7 +87,7 @@ impl Id {
     #[inline]
     pub fn as_str(&self) -> &str {
         // Every constructor stores UTF-8, so the empty default is never used.
-        core::str::from_utf8(&self.0).unwrap_or_default()
+        utf8::to_str(&self.0).unwrap_or_default()
     }
 
     /// The id's bytes, without a NUL.
@@ -137,7 +137,7 @@ fn check(id: &[u8; Id::LEN]) -> Result<&str, PacketError> {
     if id.iter().fold(false, |found, byte| found | (*byte == 0)) {
         return Err(PacketError::IdHasNul);
     }
-    core::str::from_utf8(id).map_err(|_| PacketError::IdNotUtf8)
+    utf8::to_str(id).map_err(|_| PacketError::IdNotUtf8)
 }
 
 /// Checks an id and the NUL after it, and gives the id as text.

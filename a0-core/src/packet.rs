@@ -39,6 +39,7 @@ pub mod keys;
 mod short;
 mod sink;
 mod standard;
+pub(crate) mod utf8;
 
 pub use crate::text::{Decimal, Text};
 pub use decode::FlatPacket;

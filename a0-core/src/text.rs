@@ -74,14 +74,16 @@ impl From<u64> for Decimal {
     fn from(value: u64) -> Self {
         let mut buf = [b'0'; 20];
         let (head, low) = (value / 100_000_000, value % 100_000_000);
-        buf[12..].copy_from_slice(&eight_digits(low as u32));
-        if head > 0 {
-            let (top, middle) = (head / 100_000_000, head % 100_000_000);
-            buf[4..12].copy_from_slice(&eight_digits(middle as u32));
-            buf[..4].copy_from_slice(&eight_digits(top as u32)[4..]);
+        let low = eight_digits(low as u32);
+        buf[12..].copy_from_slice(&low);
+        if head == 0 {
+            return Self { buf, start: 12 + zeros_in_front(low) };
         }
-        let digits = value.checked_ilog10().unwrap_or(0) as usize + 1;
-        Self { buf, start: buf.len() - digits }
+        let (top, middle) = (head / 100_000_000, head % 100_000_000);
+        buf[4..12].copy_from_slice(&eight_digits(middle as u32));
+        buf[..4].copy_from_slice(&eight_digits(top as u32)[4..]);
+        let start = buf.iter().position(|digit| *digit != b'0').unwrap_or(0);
+        Self { buf, start }
     }
 }
 
@@ -125,6 +127,14 @@ pub(crate) const fn eight_digits(value: u32) -> [u8; 8] {
     let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
     let ones = tens | ((twos - 10 * tens) << 8);
     (ones + 0x3030_3030_3030_3030).to_le_bytes()
+}
+
+/// Number of zeros in front of the first other digit, or of the last one.
+#[inline]
+const fn zeros_in_front(digits: [u8; 8]) -> usize {
+    let ones = u64::from_le_bytes(digits) ^ 0x3030_3030_3030_3030;
+    // The last digit counts in any case.
+    (ones | 1 << 63).trailing_zeros() as usize / 8
 }
 
 /// `value` (below 100) as two digits.

@@ -3,7 +3,7 @@
 use core::iter::FusedIterator;
 use core::slice;
 
-use super::{PacketError, WORD_LEN, short};
+use super::{PacketError, WORD_LEN, short, utf8};
 
 /// A row of the header table: the offsets of a key and of its value.
 pub(super) type Entry = [[u8; WORD_LEN]; 2];
@@ -98,20 +98,49 @@ impl<'a> HeaderText<'a> {
         if table.is_empty() {
             return Ok(Self { text: "", start });
         }
-        let text = core::str::from_utf8(bytes)
-            .map_err(|error| PacketError::NotUtf8 { offset: start + error.valid_up_to() })?;
+        let text = utf8::to_str(bytes).map_err(|error| PacketError::NotUtf8 { offset: start + error.valid_up_to() })?;
         let checked = Self { text, start };
+        if !checked.is_tidy(table) {
+            checked.examine(table)?;
+        }
+        Ok(checked)
+    }
 
+    /// Whether the text begins with the first key, every other string begins
+    /// behind the one before it and right behind a NUL, and a NUL ends it all.
+    ///
+    /// That is how everyone writes packets, and [`HeaderText::examine`] finds
+    /// nothing wrong with it.
+    #[inline]
+    fn is_tidy(&self, table: &[Entry]) -> bool {
+        let ([first, rest @ ..], Some((0, inner))) = (table.as_flattened(), self.text.as_bytes().split_last()) else {
+            return false;
+        };
+        let mut last = self.start as u64;
+        u64::from_le_bytes(*first) == last
+            && rest.iter().all(|at| {
+                let at = u64::from_le_bytes(*at);
+                let tidy = at > last && usize::try_from(at).is_ok_and(|at| inner.get(at - 1 - self.start) == Some(&0));
+                last = at;
+                tidy
+            })
+    }
+
+    /// The check of any table.
+    #[cold]
+    #[inline(never)]
+    fn examine(&self, table: &[Entry]) -> Result<(), PacketError> {
+        let bytes = self.text.as_bytes();
         let terminated = bytes.iter().rposition(|byte| *byte == 0).map_or(0, |at| at + 1);
-        // Strings that begin after one another's NUL cannot overlap. That is
-        // how everyone writes them, and it is quicker than adding up lengths.
+        // Strings that begin after one another's NUL cannot overlap. It is
+        // quicker to see that than to add up lengths.
         let mut apart = true;
         let mut free_from = 0;
         for (index, at) in table.as_flattened().iter().enumerate() {
             let index = index / 2;
-            let at = checked
+            let at = self
                 .position(*at)
-                .filter(|at| *at < text.len() && text.is_char_boundary(*at))
+                .filter(|at| *at < bytes.len() && self.text.is_char_boundary(*at))
                 .ok_or(PacketError::HeaderOffset { index })?;
             if at >= terminated {
                 return Err(PacketError::Unterminated { index });
@@ -120,16 +149,12 @@ impl<'a> HeaderText<'a> {
             apart &= follows_nul && at >= free_from;
             free_from = at + 1;
         }
-        if !apart {
-            checked.limit_overlap(table)?;
-        }
-        Ok(checked)
+        if apart { Ok(()) } else { self.limit_overlap(table) }
     }
 
     /// Refuses strings that together are longer than text and table, each
     /// counted with its NUL: a few megabytes could otherwise describe
     /// terabytes. Counting the table lets rows share a few short strings.
-    #[cold]
     fn limit_overlap(&self, table: &[Entry]) -> Result<(), PacketError> {
         let strings = table.as_flattened();
         let mut left = self.text.len() + size_of_val(strings);
@@ -171,7 +196,53 @@ impl<'a> HeaderText<'a> {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    /// Where the text lies in its packet.
+    const START: usize = 61;
+
+    fn table(positions: &[usize]) -> Vec<Entry> {
+        let offset = |at: &usize| (START.wrapping_add(*at) as u64).to_le_bytes();
+        positions.chunks_exact(2).map(|pair| [offset(&pair[0]), offset(&pair[1])]).collect()
+    }
+
+    fn is_tidy(text: &str, positions: &[usize]) -> bool {
+        HeaderText { text, start: START }.is_tidy(&table(positions))
+    }
+
+    #[test]
+    fn tidy_is_what_everyone_writes() {
+        assert!(is_tidy("k\0v\0key\0value\0", &[0, 2, 4, 8]));
+        assert!(is_tidy("\0\0\0\0", &[0, 1, 2, 3]));
+        assert!(is_tidy("ä\0ö\0", &[0, 3]));
+        for odd in [[0, 0], [2, 0], [2, 4], [0, 1], [0, 3], [0, 4], [0, 5], [0, usize::MAX], [usize::MAX, 2]] {
+            assert!(!is_tidy("k\0v\0", &odd), "{odd:?}");
+        }
+        assert!(!is_tidy("k\0v", &[0, 2]));
+        assert!(!is_tidy("", &[0, 0]));
+    }
+
+    proptest! {
+        #[test]
+        fn tidy_tables_stand_any_examination(
+            text in "[a\0é]{0,8}",
+            wild in vec(0..9usize, 0..8),
+            shifted in vec(any::<bool>(), 8),
+        ) {
+            // Where strings may begin, and now and then a place beside it.
+            let begins = [0].into_iter().chain(text.match_indices('\0').map(|(at, _)| at + 1));
+            let near: Vec<_> = begins.zip(&shifted).map(|(at, shift)| at + usize::from(*shift)).collect();
+            for positions in [&wild, &near] {
+                let (checked, table) = (HeaderText { text: &text, start: START }, table(positions));
+                prop_assert!(!checked.is_tidy(&table) || checked.examine(&table).is_ok());
+            }
+        }
+    }
 
     #[test]
     fn a_full_list_says_so() {
