@@ -65,7 +65,8 @@ if [ "${1-}" = --update ]; then
         path=$(awk '{ print $1 }' <<<"${line%%#*}")
         if [ -n "$path" ]; then
             tenths=$(cat "$out/$path.each")
-            line=$(printf '%-22s %6d.%d' "$path" $((tenths / 10)) $((tenths % 10)))
+            slack=$(awk 'NF > 2 { printf "  %s", $3 }' <<<"${line%%#*}")
+            line=$(printf '%-22s %6d.%d%s' "$path" $((tenths / 10)) $((tenths % 10)) "$slack")
         fi
         printf '%s\n' "$line"
     done <"$budgets" >"$out/budgets"
@@ -78,12 +79,13 @@ for path in "${paths[@]}"; do
     found=$(cat "$out/$path.each")
     budget=$(sed 's/#.*//' "$budgets" | awk -v path="$path" '$1 == path { printf "%d", $2 * 10 + 0.5 }')
     [ "${budget:-0}" -gt 0 ] || fail "no budget for $path in $budgets"
+    slack=$(sed 's/#.*//' "$budgets" | awk -v path="$path" '$1 == path { print $3 + 0 }')
     percent=$((found * 100 / budget))
     printf '  %-22s %6d.%d instructions, budget %6d.%d\n' "$path" $((found / 10)) $((found % 10)) \
         $((budget / 10)) $((budget % 10))
-    if [ $((found * 100)) -gt $((budget * most)) ]; then
+    if [ $((found * 100)) -gt $((budget * (most + slack))) ]; then
         wrong+=("$path takes $percent % of its instructions: find out why; or, if it is worth that, run $0 --update")
-    elif [ $((found * 100)) -lt $((budget * least)) ]; then
+    elif [ $((found * 100)) -lt $((budget * (least - slack))) ]; then
         wrong+=("$path takes only $percent % of its instructions: run $0 --update, so that it stays so")
     fi
 done

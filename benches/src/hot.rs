@@ -1,9 +1,14 @@
 //! The hot paths, each set up so that one call is one operation in steady state.
 
+use std::fs;
+
 use a0_core::packet::keys;
 use a0_core::{Buffer, Clock, Cursor, Encoder, FlatPacket, Id, Select};
 use a0_linux::SystemClock;
-use a0_std::{File, FileOptions, Init, ReaderSync, Writer, random_id};
+use a0_std::{
+    ClientOptions, File, FileOptions, Init, ReaderSync, Request, RpcClient, RpcServer, ServerOptions, Wait, Writer,
+    env, random_id,
+};
 use rustix::time::{ClockId, clock_gettime};
 use tempfile::TempDir;
 
@@ -198,6 +203,28 @@ pub fn publish_and_read() -> Result<impl FnMut() -> usize> {
     })
 }
 
+/// Calls a server of the same process. Both sides sleep at once, so that what they do does not depend on how fast they are.
+///
+/// # Errors
+/// As [`RpcClient::with_options`].
+pub fn rpc() -> Result<impl FnMut()> {
+    // A topic's name is relative.
+    let root = env::root()?;
+    fs::create_dir_all(&root)?;
+    let dir = tempfile::tempdir_in(&root)?;
+    let topic = dir.path().strip_prefix(&root)?.join("rpc").to_string_lossy().into_owned();
+    let file = FileOptions::default().size(1 << 16);
+    let options = ServerOptions { wait: Wait::Sleep, file: file.clone(), ..Default::default() };
+    let reply = |request: Request| drop(request.reply(request.payload()));
+    let server = RpcServer::with_options(&topic, options, reply, |_| {})?;
+    let client = RpcClient::with_options(&topic, ClientOptions { wait: Wait::Sleep, file })?;
+    let payload = vec![7; 64];
+    Ok(move || {
+        let _ = (&dir, &server);
+        client.call(&payload, None).expect("the server answers");
+    })
+}
+
 /// A packet of 64 bytes with standard headers, of fixed content.
 #[derive(Debug)]
 pub struct Sample {
@@ -305,6 +332,7 @@ pub fn run(name: &str, count: u64) -> Result<bool> {
             times(count, || Sample::decode(std::hint::black_box(&buffer[..len])));
         }
         "publish-and-read" => times(count, publish_and_read()?),
+        "rpc" => times(count, rpc()?),
         _ => return Ok(false),
     }
     Ok(true)

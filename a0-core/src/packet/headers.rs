@@ -175,9 +175,10 @@ impl<'a> HeaderText<'a> {
     #[inline]
     pub(super) fn holds(&self, offset: [u8; WORD_LEN], key: &str) -> bool {
         let key = key.as_bytes();
-        self.tail(offset)
-            .and_then(|tail| tail.as_bytes().strip_prefix(key))
-            .is_some_and(|rest| rest.first() == Some(&0) && !key.contains(&0))
+        self.position(offset).and_then(|at| self.text.as_bytes().get(at..)).is_some_and(|tail| {
+            // Most keys of a packet are of other lengths than the one that is looked for.
+            tail.get(key.len()) == Some(&0) && tail.starts_with(key) && !key.contains(&0)
+        })
     }
 
     /// The text from an offset of the table on.

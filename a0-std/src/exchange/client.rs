@@ -60,7 +60,8 @@ pub(crate) struct Shared {
     pub(crate) liveness: Liveness,
     wait: Wait,
     /// Readers that no call uses right now: there have never been more than calls at the same time.
-    feeds: Mutex<Vec<Feed>>,
+    #[expect(clippy::vec_box, reason = "they go in and out with each call, and are large")]
+    feeds: Mutex<Vec<Box<Feed>>>,
 }
 
 impl Client {
@@ -131,9 +132,9 @@ impl Shared {
     }
 
     /// A reader, placed anywhere.
-    pub(crate) fn feed(&self) -> Result<Feed> {
+    pub(crate) fn feed(&self) -> Result<Box<Feed>> {
         let pooled = self.feeds().pop();
-        pooled.map_or_else(|| self.new_feed(), Ok)
+        pooled.map_or_else(|| self.new_feed().map(Box::new), Ok)
     }
 
     fn new_feed(&self) -> Result<Feed> {
@@ -141,11 +142,12 @@ impl Shared {
     }
 
     /// Keeps a reader for the next call.
-    pub(crate) fn give_back(&self, feed: Feed) {
+    pub(crate) fn give_back(&self, feed: Box<Feed>) {
         self.feeds().push(feed);
     }
 
-    fn feeds(&self) -> MutexGuard<'_, Vec<Feed>> {
+    #[expect(clippy::vec_box, reason = "as where it is kept")]
+    fn feeds(&self) -> MutexGuard<'_, Vec<Box<Feed>>> {
         self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -144,6 +144,7 @@ impl Dialect {
         joined(&[(self.kind, self.open)], headers, |headers| writer.write_placed(&id, headers, payload))
     }
 
+    /// Answers a call; gives the sequence number of the answer.
     pub(crate) fn write_answer(
         &self,
         writer: &Writer,
@@ -151,7 +152,7 @@ impl Dialect {
         last: bool,
         headers: &[(&str, &str)],
         payload: &[u8],
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let kind = self.part.filter(|_| !last).unwrap_or(self.last);
         self.write_about(writer, kind, call, headers, payload)
     }
@@ -160,11 +161,11 @@ impl Dialect {
     pub(crate) fn write_failure(&self, writer: &Writer, call: &Id, reason: &str) -> Result<()> {
         // What cannot stand in a header would leave the client without any answer.
         let reason = reason.replace('\0', "");
-        self.write_about(writer, self.last, call, &[(self.error, &reason)], &[])
+        self.write_about(writer, self.last, call, &[(self.error, &reason)], &[]).map(drop)
     }
 
     pub(crate) fn write_cancel(&self, writer: &Writer, call: &Id) -> Result<()> {
-        self.write_about(writer, CANCEL, call, &[], &call.to_wire())
+        self.write_about(writer, CANCEL, call, &[], &call.to_wire()).map(drop)
     }
 
     pub(crate) fn write_missed(&self, writer: &Writer, missed: RangeInclusive<u64>) -> Result<()> {
@@ -179,10 +180,11 @@ impl Dialect {
         call: &Id,
         headers: &[(&str, &str)],
         payload: &[u8],
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let call = call.as_str();
         let protocol = [(self.kind, kind), (self.call, call), (keys::DEP, call)];
-        joined(&protocol, headers, |headers| writer.write_parts(random_id(), headers, payload)).map(drop)
+        let written = joined(&protocol, headers, |headers| writer.write_parts(random_id(), headers, payload));
+        written.map(|published| published.seq)
     }
 }
 

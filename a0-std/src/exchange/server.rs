@@ -3,6 +3,8 @@
 use std::any::Any;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use a0_core::Id;
@@ -71,6 +73,8 @@ struct Shared {
     dialect: &'static Dialect,
     writer: Writer,
     held: Arc<Held>,
+    /// Sequence number of the answer written last: mostly the message that the server reads next.
+    answer: AtomicU64,
 }
 
 /// A call to be answered.
@@ -99,10 +103,9 @@ impl Server {
         mut on_cancel: impl FnMut(Id) + Send + 'static,
     ) -> Result<Server> {
         let file = File::open(dialect.protocol.path(topic)?, &options.file)?;
-        let writer = Writer::new(&file).with_standard_headers();
         // Before any call is taken: a client that is answered knows whom to watch.
         let held = Arc::new(Held::new(dialect, topic)?);
-        let mut shared = Arc::new(Shared { dialect, writer, held });
+        let mut shared = Arc::new(Shared::new(dialect, &file, held));
         let feed = |init| Feed::new(&file, &ReaderOptions { init, wait: options.wait, ..Default::default() });
         let (feed, mut history) = match options.start {
             ServerStart::AwaitNew => (feed(Init::AwaitNew)?, History::default()),
@@ -135,10 +138,14 @@ impl Server {
 }
 
 impl Shared {
+    fn new(dialect: &'static Dialect, file: &File, held: Arc<Held>) -> Shared {
+        let writer = Writer::new(file).with_standard_headers();
+        Shared { dialect, writer, held, answer: AtomicU64::new(0) }
+    }
+
     /// The same for another file.
     fn moved_to(&self, file: &File) -> Shared {
-        let writer = Writer::new(file).with_standard_headers();
-        Shared { dialect: self.dialect, writer, held: Arc::clone(&self.held) }
+        Shared::new(self.dialect, file, Arc::clone(&self.held))
     }
 
     /// Takes the next message.
@@ -155,6 +162,10 @@ impl Shared {
             let last = received.seq - 1;
             // If this fails, the calls end by their timeouts.
             let _ = self.dialect.write_missed(&self.writer, last - (received.missed - 1)..=last);
+        }
+        // Nothing to a server. Any other answer of its own is found out by looking at it.
+        if received.seq == self.answer.load(Relaxed) {
+            return Ok(());
         }
         let watch = Watch::new(feed.cursor());
         let message = feed.message(received)?;
@@ -212,12 +223,12 @@ impl History {
 impl Opened {
     /// Answers; says so to the client, too, if the answer is too large.
     pub(crate) fn answer(&self, last: bool, headers: &[(&str, &str)], payload: &[u8]) -> Result<()> {
-        let Shared { dialect, writer, .. } = &*self.shared;
+        let Shared { dialect, writer, answer, .. } = &*self.shared;
         let result = dialect.write_answer(writer, self.packet.id(), last, headers, payload);
         if let Err(Error::Topic { source: source @ a0_core::Error::FrameTooLarge { .. }, .. }) = &result {
             dialect.write_failure(writer, self.packet.id(), &format!("the answer cannot be sent: {source}"))?;
         }
-        result
+        result.map(|seq| answer.store(seq, Relaxed))
     }
 
     /// Says that there will be no answer.

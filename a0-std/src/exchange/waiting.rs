@@ -15,7 +15,7 @@ use crate::reader::feed::Feed;
 #[derive(Debug)]
 pub(crate) struct Waiting<'c> {
     client: &'c Shared,
-    feed: Feed,
+    feed: Box<Feed>,
     id: Id,
     seq: u64,
     noted: Noted,
@@ -102,6 +102,10 @@ impl<'c> Waiting<'c> {
         None
     }
 
+    fn is(&self, call: &str) -> bool {
+        call.as_bytes() == self.id.as_bytes()
+    }
+
     /// What a message means for the call; `None` if nothing.
     fn examine(&self, received: Received) -> Option<Result<Answer>> {
         let client = self.client;
@@ -110,7 +114,7 @@ impl<'c> Waiting<'c> {
         let gap = (received.missed > 0).then(|| Err(client.reply_lost()));
         let Ok((to_client, message)) = to_client else { return gap };
         match to_client {
-            ToClient::Answer { call, last } if call == self.id.as_str() => {
+            ToClient::Answer { call, last } if self.is(call) => {
                 if gap.is_some() && client.dialect.has_parts() {
                     return gap;
                 }
@@ -119,8 +123,8 @@ impl<'c> Waiting<'c> {
                     Err(error) => Some(Err(error.into())),
                 }
             }
-            ToClient::Failed { call, reason } if call == self.id.as_str() => Some(Err(client.remote(reason))),
-            ToClient::Cancelled { call } if call == self.id.as_str() => Some(Err(client.cancelled())),
+            ToClient::Failed { call, reason } if self.is(call) => Some(Err(client.remote(reason))),
+            ToClient::Cancelled { call } if self.is(call) => Some(Err(client.cancelled())),
             ToClient::Missed(range) if range.contains(&self.seq) => Some(Err(client.request_lost())),
             _ => gap,
         }

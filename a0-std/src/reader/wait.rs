@@ -47,9 +47,11 @@ impl Wait {
 
     /// How long a call looks before it sleeps; [`Duration::ZERO`] if it does not look.
     pub(crate) fn spin(self) -> Duration {
+        // Asked whatever the strategy: later the thread may be tied to one of several cores.
+        let is_single_core = is_single_core();
         match self {
             Wait::Spin => Duration::MAX,
-            Wait::SpinThenSleep(spin) if !is_single_core() => spin,
+            Wait::SpinThenSleep(spin) if !is_single_core => spin,
             Wait::SpinThenSleep(_) | Wait::Sleep => Duration::ZERO,
         }
     }
