@@ -346,10 +346,11 @@ impl Feed {
             if topic.spin_for_news(&self.cursor, LOOKS) {
                 return true;
             }
-            if started.elapsed() > at_most || self.interrupter.is_interrupted() {
+            let looked = started.elapsed();
+            if looked > at_most || self.interrupter.is_interrupted() {
                 return false;
             }
-            Wait::relax();
+            Wait::relax(looked);
         }
     }
 

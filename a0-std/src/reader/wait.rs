@@ -32,7 +32,8 @@ pub enum Wait {
     /// Looks until it comes and never sleeps: no system call per message on either side. For a thread that has a core of
     /// its own.
     ///
-    /// In a process that may use one core only, it lets others run after every few looks, which is a system call each.
+    /// In a process that may use one core only, it lets others run after 5 µs, and from then on between any two looks, which is
+    /// a system call each.
     Spin,
     /// Looks for so long, then sleeps. In a process that may use one core only, it sleeps at once, since nobody could
     /// publish meanwhile.
@@ -56,9 +57,11 @@ impl Wait {
         }
     }
 
-    /// Between two looks.
-    pub(crate) fn relax() {
-        if is_single_core() {
+    /// Between two looks, behind the first of which so long has passed.
+    pub(crate) fn relax(looked: Duration) {
+        // Letting others run is a system call. A thread that is alone on the one core that it is tied to looks like one of a
+        // process that has but one, and its peer answers sooner than that.
+        if looked > Wait::USUAL_SPIN && is_single_core() {
             thread::yield_now();
         }
     }
