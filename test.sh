@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs every check of the project, or the steps named: ./test.sh fmt clippy
+# Only by name: msrv, musl, deny; they need what not every machine has. Run them before a release.
 # Needs Rust; what else is missing is installed with apt-get where this runs as root, and named otherwise.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -118,6 +119,23 @@ step_compare() {
 
 # Instructions and system calls of the hot paths against budgets; stores and cache lines are a test of a0-testkit.
 step_guard() { benches/guard/run.sh; }
+
+# With the oldest compiler that Cargo.toml promises. Needs it: rustup toolchain install 1.88.0
+step_msrv() {
+    local oldest
+    oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    cargo "+$oldest.0" check --workspace --all-features
+}
+
+# The a0 command without a C library beside it. Needs its target: rustup target add x86_64-unknown-linux-musl
+step_musl() {
+    need 'musl-gcc --version' musl-tools
+    cargo build --profile quick --target x86_64-unknown-linux-musl -p a0-cli
+    ./target/x86_64-unknown-linux-musl/quick/a0 demo
+}
+
+# Licences, sources and duplicates of what is shipped. Needs cargo-deny: cargo install --locked cargo-deny
+step_deny() { cargo deny check licenses bans sources; }
 
 if [ $# -gt 0 ]; then STEPS=("$@"); fi
 for step in "${STEPS[@]}"; do
