@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Runs every check of the project, or the steps named: ./test.sh fmt clippy
+# Only by name: msrv, musl, deny; they need what not every machine has. Run them before a release.
 # Needs Rust; what else is missing is installed with apt-get where this runs as root, and named otherwise.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-STEPS=(tools fmt clippy test sanitize c doc book no_std release package fuzz interop bench_builds guard)
+STEPS=(tools fmt clippy test sanitize c doc book no_std demo package fuzz interop compare guard)
 FUZZ_SECONDS=${FUZZ_SECONDS:-15}
 
 say() { printf '\n== %s\n' "$*"; }
@@ -47,19 +48,13 @@ step_fmt() {
 }
 
 step_clippy() {
-    cargo clippy --workspace --all-targets -- -D warnings
-    cargo clippy -p a0-core --features defmt,std --all-targets -- -D warnings
-    cargo clippy -p a0-std --all-features --all-targets -- -D warnings
-    cargo check --quiet -p a0-std --no-default-features
+    cargo clippy --workspace --all-targets --features a0-core/defmt -- -D warnings
+    # Tests turn all features of a0-std on, so once more without them.
+    cargo clippy -p a0-std -- -D warnings
 }
 
 # Unit tests, whole-system tests, crash replay, loom and the kill storm; the last three in a0-testkit.
-step_test() {
-    cargo test --workspace
-    cargo test -p a0-std --all-features --test log_backend --test tracing_layer --test typed_loan --test tasks \
-        --test typed_messages
-    cargo test -p a0-std --all-features --doc
-}
+step_test() { cargo test --workspace; }
 
 step_sanitize() { sanitize/run.sh; }
 
@@ -74,7 +69,8 @@ step_doc() {
 # Its Rust examples are doctests of a0-std, see step test.
 step_book() {
     mdbook build book
-    cargo build --quiet -p a0-cli
+    # As step test has built it.
+    cargo build --quiet --workspace --lib --bins --examples
     python3 book/check.py target/book target/debug/a0
 }
 
@@ -84,9 +80,12 @@ step_no_std() {
     CARGO_TARGET_DIR=target cargo run --quiet --manifest-path examples/no_std_static/Cargo.toml
 }
 
-step_release() {
-    cargo build --release -p a0-cli
-    ./target/release/a0 demo
+# All programs at once: one by one, dependencies would be built again with other features.
+build_programs() { cargo build --profile quick --workspace --bins --features a0-benches/peers; }
+
+step_demo() {
+    build_programs
+    ./target/quick/a0 demo
 }
 
 # What would be uploaded, without building it again; a warning is about missing metadata.
@@ -97,28 +96,46 @@ step_package() {
 }
 
 step_fuzz() {
-    local target
-    for target in history packet text topic upgrade; do
-        mkdir -p "fuzz/corpus/$target"
-        cargo +nightly fuzz run "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
-            -max_total_time="$FUZZ_SECONDS" -max_len=8192 -verbosity=0 -print_final_stats=1
-    done
+    mkdir -p fuzz/corpus/{history,packet,text,topic,upgrade}
+    cargo +nightly fuzz build
+    ls fuzz/seeds | xargs -P "$(nproc)" -I{} cargo +nightly fuzz run {} fuzz/corpus/{} fuzz/seeds/{} -- \
+        -max_total_time="$FUZZ_SECONDS" -max_len=8192 -verbosity=0 -print_final_stats=1
 }
 
-step_interop() { interop/run.sh; }
+step_interop() {
+    build_programs
+    A0_PROGRAMS=target/quick interop/run.sh
+}
 
-# Builds all benchmarks, and tries the comparison on some rows: that it works, not what it finds.
-step_bench_builds() {
+# Tries the comparison on some rows: that it works, not what it finds.
+step_compare() {
     local row rows=(publish-1-polling round-trip round-trip-asleep stream-1-1 rpc start) only=()
     for row in "${rows[@]}"; do only+=(--only "$row"); done
-    cargo bench -p a0-benches --features peers --no-run
-    ./target/release/a0-benches compare --quick "${only[@]}" \
+    build_programs
+    ./target/quick/a0-benches compare --quick "${only[@]}" \
         --json target/compare.json --svg target/compare --markdown target/compare.md
     python3 benches/check_compare.py target/compare.json "${rows[@]}"
 }
 
 # Instructions and system calls of the hot paths against budgets; stores and cache lines are a test of a0-testkit.
 step_guard() { benches/guard/run.sh; }
+
+# With the oldest compiler that Cargo.toml promises. Needs it: rustup toolchain install 1.88.0
+step_msrv() {
+    local oldest
+    oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    cargo "+$oldest.0" check --workspace --all-features
+}
+
+# The a0 command without a C library beside it. Needs its target: rustup target add x86_64-unknown-linux-musl
+step_musl() {
+    need 'musl-gcc --version' musl-tools
+    cargo build --profile quick --target x86_64-unknown-linux-musl -p a0-cli
+    ./target/x86_64-unknown-linux-musl/quick/a0 demo
+}
+
+# Licences, sources and duplicates of what is shipped. Needs cargo-deny: cargo install --locked cargo-deny
+step_deny() { cargo deny check licenses bans sources; }
 
 if [ $# -gt 0 ]; then STEPS=("$@"); fi
 for step in "${STEPS[@]}"; do

@@ -11,7 +11,8 @@ export A0_ROOT
 trap 'rm -r "$work" "$A0_ROOT"' EXIT
 strict=(-Wall -Wextra -Wpedantic -Werror -g -O1)
 
-cargo build --quiet -p a0-c -p a0-cli
+# As `cargo test --workspace` does, so that nothing is built twice for other features.
+cargo build --quiet --workspace --lib --bins --examples
 a0=$target/debug/a0
 a0-c/install.sh "$work/prefix" "$target/debug"
 export PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
@@ -67,8 +68,8 @@ cmake --build "$work/cmake/build" >"$work/said" || { cat "$work/said" >&2; exit 
 
 # Under valgrind, with the same library built so that rustix does not parse the vDSO itself, which is not there then.
 (
-    export RUSTFLAGS='--cfg rustix_use_libc' CARGO_TARGET_DIR=$target/sanitize/valgrind CARGO_PROFILE_DEV_DEBUG=line-tables-only
-    cargo build --quiet -p a0-c
+    export RUSTFLAGS='--cfg rustix_use_libc' CARGO_TARGET_DIR=$target/sanitize/valgrind
+    cargo build --quiet -p a0-std -p a0-c --lib --examples
     a0-c/install.sh "$work/valgrind" "$CARGO_TARGET_DIR/debug"
 )
 LD_LIBRARY_PATH=$work/valgrind/lib all valgrind --quiet --error-exitcode=99 --leak-check=full \

@@ -16,7 +16,6 @@ cd "$(dirname "$0")/.."
 
 host=$(rustc -vV | sed -n 's/^host: //p')
 build=$(realpath "${CARGO_TARGET_DIR:-target}")/sanitize
-export CARGO_PROFILE_DEV_DEBUG=line-tables-only
 
 # Tests that cannot be run like this, as test programs call them.
 # This one measures the memory of its process, and AddressSanitizer keeps what was freed for a while.
@@ -50,7 +49,8 @@ valgrinds() {
     export RUSTFLAGS='--cfg rustix_use_libc' CARGO_TARGET_DIR=$build/valgrind
     local programs=$build/valgrind/debug run=(valgrind --quiet --error-exitcode=99)
     cargo build --quiet --manifest-path sanitize/Cargo.toml
-    cargo build --quiet -p a0-std --examples --all-features
+    # The library for C, too: its test asks for the same, so that nothing is built twice for other features.
+    cargo build --quiet -p a0-std -p a0-c --lib --examples
     must_report 'Invalid read' "${run[@]}" "$programs/a0-sanitize" copy-past-the-end
     A0_ROOT=$(mktemp -d /dev/shm/a0-sanitize.XXXXXX)
     export A0_ROOT

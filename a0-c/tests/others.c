@@ -1,37 +1,6 @@
 // Configuration, log messages, deadmen, discovery: what they do, and what they refuse.
 
-#include "programs.h"
-#include <pthread.h>
-
-struct seen {
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    int calls, freed, found, removed;
-    char last[256];
-};
-
-static struct seen fresh(void) {
-    struct seen seen = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0, ""};
-    return seen;
-}
-
-static void add(struct seen *seen, int *what) {
-    pthread_mutex_lock(&seen->mutex);
-    ++*what;
-    pthread_cond_broadcast(&seen->changed);
-    pthread_mutex_unlock(&seen->mutex);
-}
-
-static void await(struct seen *seen, const int *what, int count) {
-    pthread_mutex_lock(&seen->mutex);
-    while (*what < count) pthread_cond_wait(&seen->changed, &seen->mutex);
-    pthread_mutex_unlock(&seen->mutex);
-}
-
-static void freed(void *user) {
-    struct seen *seen = user;
-    add(seen, &seen->freed);
-}
+#include "seen.h"
 
 static void configured(void *user, const a0rs_message *message) {
     struct seen *seen = user;

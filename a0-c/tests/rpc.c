@@ -1,43 +1,10 @@
 // Requests and replies, connections with several: what they do, and what they refuse.
 
-#include "programs.h"
-#include <pthread.h>
-
-struct seen {
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    int cancelled, freed, replies, done;
-    a0rs_error error;
-    char id[37], payload[16];
-};
-
-static struct seen fresh(void) {
-    struct seen seen = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0, A0RS_OK, "", ""};
-    return seen;
-}
-
-static void add(struct seen *seen, int *what) {
-    pthread_mutex_lock(&seen->mutex);
-    ++*what;
-    pthread_cond_broadcast(&seen->changed);
-    pthread_mutex_unlock(&seen->mutex);
-}
-
-static void await(struct seen *seen, const int *what, int count) {
-    pthread_mutex_lock(&seen->mutex);
-    while (*what < count) pthread_cond_wait(&seen->changed, &seen->mutex);
-    TRUE(*what == count);
-    pthread_mutex_unlock(&seen->mutex);
-}
-
-static void freed(void *user) {
-    struct seen *seen = user;
-    add(seen, &seen->freed);
-}
+#include "seen.h"
 
 static void cancelled(void *user, const a0rs_id *id) {
     struct seen *seen = user;
-    strcpy(seen->id, id->text);
+    strcpy(seen->last, id->text);
     add(seen, &seen->cancelled);
 }
 
@@ -69,9 +36,9 @@ static void replied(void *user, a0rs_error error, const a0rs_packet *reply) {
     struct seen *seen = user;
     seen->error = error;
     TRUE((error == A0RS_OK) == (reply != NULL));
-    if (reply) memcpy(seen->payload, reply->payload.data, reply->payload.len);
+    if (reply) memcpy(seen->last, reply->payload.data, reply->payload.len);
     else TRUE(strstr(a0rs_error_message(), "rpc.rpc.a0"));
-    add(seen, &seen->replies);
+    add(seen, &seen->calls);
 }
 
 static void rpc(void) {
@@ -105,26 +72,26 @@ static void rpc(void) {
     a0rs_id id;
     OK(a0rs_rpc_client_send(client, &header, 1, "send", 4, 10000, replied, &sent, freed, NULL));
     await(&sent, &sent.freed, 1);
-    TRUE(sent.replies == 1 && sent.error == A0RS_OK && strcmp(sent.payload, "send") == 0);
+    TRUE(sent.calls == 1 && sent.error == A0RS_OK && strcmp(sent.last, "send") == 0);
     OK(a0rs_rpc_client_send(client, NULL, 0, "never", 5, 1, replied, &sent, freed, NULL));
     await(&sent, &sent.freed, 2);
-    TRUE(sent.replies == 2 && sent.error == A0RS_ERROR_TIMEOUT);
+    TRUE(sent.calls == 2 && sent.error == A0RS_ERROR_TIMEOUT);
     EXPECT(A0RS_ERROR_ARGUMENT, a0rs_rpc_client_send(client, NULL, 0, "x", 1, -1, NULL, &sent, freed, NULL));
     TRUE(sent.freed == 3);
     OK(a0rs_rpc_client_send(client, NULL, 0, "never", 5, -1, replied, &sent, freed, &id));
     OK(a0rs_rpc_client_cancel(client, &id));
     await(&sent, &sent.freed, 4);
-    TRUE(sent.replies == 2);
+    TRUE(sent.calls == 2);
     // The one that timed out, the last one, and before them the call that timed out.
     await(&seen, &seen.cancelled, 3);
-    TRUE(strcmp(seen.id, id.text) == 0);
+    TRUE(strcmp(seen.last, id.text) == 0);
     id.text[36] = 'x';
     EXPECT(A0RS_ERROR_ARGUMENT, a0rs_rpc_client_cancel(client, &id));
     // What waits when the client goes is freed, and not called back.
     OK(a0rs_rpc_client_send(client, NULL, 0, "never", 5, -1, replied, &sent, freed, NULL));
     a0rs_rpc_client_destroy(client);
     await(&sent, &sent.freed, 5);
-    TRUE(sent.replies == 2);
+    TRUE(sent.calls == 2);
 
     a0rs_rpc_server_destroy(server);
     TRUE(seen.freed == 3);
@@ -154,9 +121,9 @@ static void connected(void *user, a0rs_prpc_connection *connection) {
 static void progressed(void *user, a0rs_error error, const a0rs_packet *answer, bool done) {
     struct seen *seen = user;
     seen->error = error;
-    if (answer) strncat(seen->payload, (const char *)answer->payload.data, answer->payload.len == 1 ? 1 : 0);
+    if (answer) strncat(seen->last, (const char *)answer->payload.data, answer->payload.len == 1 ? 1 : 0);
     seen->done += done;
-    add(seen, &seen->replies);
+    add(seen, &seen->calls);
 }
 
 static void prpc(void) {
@@ -169,7 +136,7 @@ static void prpc(void) {
 
     OK(a0rs_prpc_client_connect(client, NULL, 0, "count", 5, 10000, progressed, &opened, freed, NULL));
     await(&opened, &opened.freed, 1);
-    TRUE(opened.replies == 3 && opened.done == 1 && strcmp(opened.payload, "123") == 0);
+    TRUE(opened.calls == 3 && opened.done == 1 && strcmp(opened.last, "123") == 0);
     OK(a0rs_prpc_client_connect(client, NULL, 0, "fail", 4, 10000, progressed, &opened, freed, NULL));
     await(&opened, &opened.freed, 2);
     TRUE(opened.done == 2 && opened.error == A0RS_ERROR_REMOTE);
@@ -178,11 +145,11 @@ static void prpc(void) {
     a0rs_id id;
     OK(a0rs_prpc_client_connect(client, NULL, 0, "endless", 7, -1, progressed, &endless, freed, &id));
     pthread_mutex_lock(&endless.mutex);
-    while (endless.replies < 2) pthread_cond_wait(&endless.changed, &endless.mutex);
+    while (endless.calls < 2) pthread_cond_wait(&endless.changed, &endless.mutex);
     pthread_mutex_unlock(&endless.mutex);
     OK(a0rs_prpc_client_cancel(client, &id));
     await(&seen, &seen.cancelled, 1);
-    TRUE(strcmp(seen.id, id.text) == 0);
+    TRUE(strcmp(seen.last, id.text) == 0);
     await(&endless, &endless.freed, 1);
     TRUE(endless.done == 0);
 

@@ -1,9 +1,10 @@
 //! The topic lock among a hundred processes, and unlocking what is not ours.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not recognised as tests")]
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+#[path = "common/actor.rs"]
+mod actor;
+
+use std::path::Path;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use a0_core::layout::header;
 use a0_core::{Acquired, Lock, Mem, RawMem};
 use a0_linux::{FileOptions, Mapping, RobustLock, TopicFile};
+use actor::{Actor, say, script};
 
 const PROCESSES: usize = 100;
 const ROUNDS: u32 = 100;
@@ -31,41 +33,18 @@ fn count_up(mem: &RawMem<Mapping>) -> u64 {
     count
 }
 
-fn start(script: &str, path: &Path) -> (Child, BufReader<ChildStdout>) {
-    let mut process = Command::new(std::env::current_exe().unwrap())
-        .args(["child", "--exact", "--ignored", "--nocapture"])
-        .env("A0_TEST_SCRIPT", script)
-        .env("A0_TEST_PATH", path)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(process.stdout.take().unwrap());
-    assert_eq!(answer(&mut lines), "at work");
-    (process, lines)
-}
-
-/// The next line that is ours, and not the test harness's.
-fn answer(lines: &mut impl BufRead) -> String {
-    loop {
-        let mut line = String::new();
-        assert!(lines.read_line(&mut line).unwrap() > 0, "the child has ended");
-        if let Some(answer) = line.trim_end().strip_prefix("! ") {
-            return answer.to_owned();
-        }
-    }
-}
-
-fn say(what: &str) {
-    println!("\n! {what}");
-    std::io::stdout().flush().unwrap();
+fn start(script: &str, path: &Path) -> Actor {
+    let actor = Actor::start(script, path);
+    actor.expect("at work");
+    actor
 }
 
 /// Runs in the child processes.
 #[test]
 #[ignore = "not a test: what the other tests start as a process of its own"]
 fn child() {
-    let Ok(script) = std::env::var("A0_TEST_SCRIPT") else { return };
-    let mem = open(&PathBuf::from(std::env::var_os("A0_TEST_PATH").unwrap()));
+    let Some((script, path)) = script() else { return };
+    let mem = open(Path::new(&path));
     say("at work");
     let mut held = 0;
     match &*script {
@@ -104,9 +83,9 @@ fn a_hundred_processes_take_turns() {
     let children: Vec<_> = (0..PROCESSES).map(|_| start("fuzz", &path)).collect();
     RobustLock.unlock(&mem);
     let mut held = 0;
-    for (mut process, mut lines) in children {
-        held += answer(&mut lines).parse::<u64>().unwrap();
-        assert!(process.wait().unwrap().success());
+    for child in children {
+        held += child.says().parse::<u64>().unwrap();
+        child.finish();
     }
     assert!(held >= u64::from(ROUNDS) * PROCESSES as u64 / 2);
     assert_eq!(RobustLock.lock(&mem, PATIENCE), Ok(Acquired::Clean));
@@ -116,9 +95,9 @@ fn a_hundred_processes_take_turns() {
     let waiting = [(); 3].map(|()| start("once", &path));
     thread::sleep(Duration::from_millis(20));
     RobustLock.unlock(&mem);
-    for (mut process, mut lines) in waiting {
-        assert_eq!(answer(&mut lines), "1");
-        assert!(process.wait().unwrap().success());
+    for child in waiting {
+        child.expect("1");
+        child.finish();
     }
     assert_eq!(RobustLock.lock(&mem, PATIENCE), Ok(Acquired::Clean));
     assert_eq!(count_up(&mem), held + 5);

@@ -2,17 +2,18 @@
 #![allow(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not recognised as tests")]
 
-use std::io::{BufRead, BufReader, Write};
+#[path = "common/actor.rs"]
+mod actor;
+
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use a0_core::layout::header;
 use a0_core::{Acquired, Cursor, Error, Lock, LockError, Mem, RawMem, Transport};
 use a0_linux::{FileOptions, Mapping, RobustLock, TopicFile, thread_id};
+use actor::{Actor, await_go, say, script};
 use rustix::process::{Signal, getpid, kill_process};
 use tempfile::TempDir;
 
@@ -43,63 +44,19 @@ fn hold(mem: &RawMem<Mapping>) {
     assert_eq!(RobustLock.lock(mem, Some(SECOND)), Ok(Acquired::Clean));
 }
 
-/// A process that runs one of the scripts in `child`.
-struct Actor {
-    process: Child,
-    lines: mpsc::Receiver<String>,
-}
-
-impl Actor {
-    fn start(script: &str, dir: &Path) -> Actor {
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["child", "--exact", "--ignored", "--nocapture"])
-            .env("A0_TEST_SCRIPT", script)
-            .env("A0_TEST_DIR", dir)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (tell, lines) = mpsc::channel();
-        let stdout = process.stdout.take().unwrap();
-        thread::spawn(move || {
-            BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| tell.send(line))
-        });
-        let actor = Actor { process, lines };
-        actor.expect("at work");
-        actor
-    }
-
-    /// Waits for the child to say this.
-    fn expect(&self, what: &str) {
-        while self.lines.recv_timeout(10 * SECOND).unwrap_or_else(|_| panic!("the child never said {what:?}")) != what {
-        }
-    }
-
-    fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-impl Drop for Actor {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn say(what: &str) {
-    // On a line of its own: with one core, the test harness has begun one.
-    println!("\n{what}");
-    std::io::stdout().flush().unwrap();
+/// A process that has done what this script of `child` begins with.
+fn start(script: &str, dir: &Path) -> Actor {
+    let actor = Actor::start(script, dir);
+    actor.expect("at work");
+    actor
 }
 
 /// Runs in the child processes.
 #[test]
 #[ignore = "not a test: what the other tests start as a process of its own"]
 fn child() {
-    let Ok(script) = std::env::var("A0_TEST_SCRIPT") else { return };
-    let dir = PathBuf::from(std::env::var_os("A0_TEST_DIR").unwrap());
+    let Some((script, dir)) = script() else { return };
+    let dir = PathBuf::from(dir);
     let all = topics(&dir, 4);
     let (held, free) = match &*script {
         "hold 0" => (vec![0], vec![]),
@@ -117,8 +74,7 @@ fn child() {
         "publish" => {
             let topic = Transport::open(open(&dir.join("topic")), RobustLock).unwrap();
             say("at work");
-            let mut go = String::new();
-            std::io::stdin().read_line(&mut go).unwrap();
+            await_go();
             let mut locked = topic.lock(None).unwrap();
             locked.push(b"news").unwrap();
             // Committed, unlocked, and dead before anybody is woken.
@@ -167,7 +123,7 @@ fn random_locks(all: &[RawMem<Mapping>]) -> ! {
 fn died_after(script: &str) -> Vec<usize> {
     let dir = folder();
     let all = topics(dir.path(), 4);
-    Actor::start(script, dir.path()).kill();
+    start(script, dir.path()).kill();
     let dead = (0..4).filter(|i| take(&all[*i]) == Acquired::OwnerDied).collect();
     // Said once, and then no more.
     assert!(all.iter().all(|mem| take(mem) == Acquired::Clean));
@@ -198,7 +154,7 @@ fn topics_are_released_in_any_order() {
 fn waiters_get_the_lock_of_a_holder_that_dies() {
     let dir = folder();
     let all = topics(dir.path(), 2);
-    let holder = Actor::start("hold 0 1", dir.path());
+    let holder = start("hold 0 1", dir.path());
     let waiters = all.into_iter().map(|mem| thread::spawn(move || RobustLock.lock(&mem, Some(10 * SECOND))));
     let waiters: Vec<_> = waiters.collect();
     thread::sleep(SECOND / 20);
@@ -216,7 +172,7 @@ fn deaths_at_random_instants_leave_no_topic_locked() {
     let all = topics(dir.path(), 4);
     let mut dead = 0;
     for round in 0..200u64 {
-        let actor = Actor::start("random", dir.path());
+        let actor = start("random", dir.path());
         thread::sleep(Duration::from_micros(round * 7919 % 3000));
         actor.kill();
         dead += all.iter().filter(|mem| take(mem) == Acquired::OwnerDied).count();
@@ -245,7 +201,7 @@ fn a_lock_is_not_taken_twice_by_one_thread() {
 fn waiting_ends_when_it_has_taken_too_long() {
     let dir = folder();
     let mem = open(&dir.path().join("0"));
-    let holder = Actor::start("hold 0", dir.path());
+    let holder = start("hold 0", dir.path());
     let started = Instant::now();
     let owner = match RobustLock.lock(&mem, Some(SECOND / 5)) {
         Err(LockError::TimedOut { owner }) => owner,
@@ -346,7 +302,7 @@ fn a_reader_wakes_although_the_publisher_died_before_it_could_wake_it() {
     let dir = folder();
     let topic = Transport::open(open(&dir.path().join("topic")), RobustLock).unwrap();
     for _ in 0..5 {
-        let mut publisher = Actor::start("publish", dir.path());
+        let mut publisher = start("publish", dir.path());
         let cursor = Cursor::end(&topic).unwrap();
         let longest = thread::scope(|scope| {
             let sleeper = scope.spawn(|| {
@@ -356,7 +312,7 @@ fn a_reader_wakes_although_the_publisher_died_before_it_could_wake_it() {
                 Instant::now()
             });
             thread::sleep(SECOND / 20);
-            publisher.process.stdin.take().unwrap().write_all(b"go\n").unwrap();
+            publisher.go();
             publisher.process.wait().unwrap();
             let died = Instant::now();
             sleeper.join().unwrap().saturating_duration_since(died)
@@ -370,7 +326,7 @@ fn errors_name_the_owner() {
     let dir = folder();
     let mem = open(&dir.path().join("0"));
     let topic = Transport::open(mem, RobustLock).unwrap();
-    let _holder = Actor::start("hold 0", dir.path());
+    let _holder = start("hold 0", dir.path());
     match topic.lock(Some(Duration::ZERO)).map(drop) {
         Err(error @ Error::Lock(LockError::TimedOut { owner })) => {
             assert!(error.to_string().contains(&owner.to_string()), "{error}");

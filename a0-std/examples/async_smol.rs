@@ -1,6 +1,6 @@
 //! Messages and replies in smol tasks: a task for each topic, and the answers of a connection.
 //!
-//! `cargo run -p a0-std --features async --example async_smol`
+//! `cargo run -p a0-std --example async_smol`
 
 use a0_std::{Error, Init, PrpcClient, PrpcServer, Publisher, SubscriberStream};
 use smol::LocalExecutor;

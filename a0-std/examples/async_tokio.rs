@@ -1,6 +1,6 @@
 //! Messages and replies in tokio tasks: two subscriptions, and a call with a deadline of tokio's own.
 //!
-//! `cargo run -p a0-std --features async --example async_tokio`
+//! `cargo run -p a0-std --example async_tokio`
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Two topics in one event loop, without any async runtime.
 //!
-//! `cargo run -p a0-std --features async --example event_loop_mio`
+//! `cargo run -p a0-std --example event_loop_mio`
 
 use std::error::Error;
 use std::os::fd::AsRawFd;

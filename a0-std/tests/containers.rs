@@ -1,18 +1,19 @@
 //! Programs in different PID namespaces, as in containers, on one topic or deadman. These tests need root.
 
+#[path = "../../a0-linux/tests/common/actor.rs"]
+mod actor;
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::MetadataExt;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use a0_core::Mem;
 use a0_core::layout::header;
 use a0_linux::FileError;
 use a0_std::{Deadman, DeadmanLayout, Error, FileOptions, Init, Mode, Publisher, ReaderOptions, SubscriberSync};
-use common::{root, text, topic};
+use actor::{Actor, await_go, say, script};
+use common::{text, topic};
 
 const LONG: Duration = Duration::from_secs(20);
 /// For what must not happen.
@@ -20,77 +21,18 @@ const SHORT: Duration = Duration::from_millis(150);
 const LAYOUTS: [DeadmanLayout; 2] = [DeadmanLayout::Bytes32, DeadmanLayout::Bytes72];
 
 /// A process in a PID namespace of its own, which ends with it.
-struct Container {
-    process: Child,
-    lines: mpsc::Receiver<String>,
+fn contain(task: &str, topic: &str) -> Actor {
+    let mut command = Command::new("unshare");
+    // The thread ids in it start over, and soon are the same as in every other one.
+    command.args(["--pid", "--fork", "--mount-proc", "--kill-child"]);
+    Actor::start_by(command, task, topic)
 }
 
-impl Container {
-    fn start(task: &str, topic: &str) -> Container {
-        let root = root();
-        // The thread ids in it start over, and soon are the same as in every other one.
-        let mut process = Command::new("unshare")
-            .args(["--pid", "--fork", "--mount-proc", "--kill-child"])
-            .arg(std::env::current_exe().unwrap())
-            .args(["child_process", "--exact", "--nocapture"])
-            .env("A0_ROOT", root)
-            .env("A0_TEST_TASK", task)
-            .env("A0_TEST_TOPIC", topic)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the command `unshare` is needed here (package util-linux)");
-        let (tell, lines) = mpsc::channel();
-        let stdout = process.stdout.take().unwrap();
-        std::thread::spawn(move || {
-            BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| tell.send(line))
-        });
-        Container { process, lines }
-    }
-
-    /// The next thing that the child says.
-    fn says(&self) -> String {
-        loop {
-            let line = self.lines.recv_timeout(LONG).expect(
-                "the child said nothing; this test must be allowed to make PID namespaces (run it as root, with `unshare`)",
-            );
-            if let Some(said) = line.split_once("child: ") {
-                return said.1.to_owned();
-            }
-        }
-    }
-
-    fn go(&mut self) {
-        writeln!(self.process.stdin.as_mut().unwrap(), "go").unwrap();
-    }
-
-    fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-impl Drop for Container {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn say(what: &str) {
-    println!("child: {what}");
-    std::io::stdout().flush().unwrap();
-}
-
-fn await_go() {
-    std::io::stdin().read_line(&mut String::new()).unwrap();
-}
-
-/// What other processes do in these tests; nothing if nobody asked.
+/// Runs in the child processes.
 #[test]
-fn child_process() {
-    let Ok(task) = std::env::var("A0_TEST_TASK") else { return };
-    let topic = std::env::var("A0_TEST_TOPIC").unwrap();
+#[ignore = "not a test: what the other tests start as a process of its own"]
+fn child() {
+    let Some((task, topic)) = script() else { return };
     match &*task {
         "look" => {
             say(&Publisher::new(&topic).map(drop).unwrap_err().to_string());
@@ -175,7 +117,7 @@ fn another_pid_namespace_is_refused_and_may_read() {
     let mark = publisher.file().transport().mem().load_u32(header::PID_NAMESPACE, std::sync::atomic::Ordering::SeqCst);
     assert_eq!(u64::from(mark), std::fs::metadata("/proc/self/ns/pid").unwrap().ino());
 
-    let container = Container::start("look", &topic);
+    let container = contain("look", &topic);
     let error = container.says();
     assert!(error.contains(publisher.file().path().to_str().unwrap()), "{error}");
     assert!(error.contains(&format!("PID namespace {mark}")) && error.contains("--pid=host"), "{error}");
@@ -190,7 +132,7 @@ fn a_namespace_that_has_died_leaves_its_topics_to_the_next_one() {
     let topic = topic();
     // One container after the other, as after restarts, and then the host.
     for _ in 0..3 {
-        let container = Container::start("die with the lock", &topic);
+        let container = contain("die with the lock", &topic);
         assert_eq!(container.says(), "locked");
         assert!(is_foreign(&Publisher::new(&topic)));
         container.kill();
@@ -209,7 +151,7 @@ fn a_topic_that_everybody_has_closed_is_free_for_all() {
     let topic = topic();
     for _ in 0..2 {
         Publisher::new(&topic).unwrap().publish("host").unwrap();
-        let mut container = Container::start("compete", &topic);
+        let mut container = contain("compete", &topic);
         container.go();
         assert_eq!(container.says(), "got it");
         assert!(is_foreign(&Publisher::new(&topic)));
@@ -226,9 +168,9 @@ fn of_several_namespaces_that_start_at_once_one_gets_it() {
             // With the mark of somebody who is gone.
             Publisher::new(&topic).unwrap();
         }
-        let mut containers = [(); 4].map(|()| Container::start("compete", &topic));
-        containers.iter_mut().for_each(Container::go);
-        let mut said = containers.each_ref().map(Container::says);
+        let mut containers = [(); 4].map(|()| contain("compete", &topic));
+        containers.iter_mut().for_each(Actor::go);
+        let mut said = containers.each_ref().map(Actor::says);
         said.sort();
         assert_eq!(said, ["got it", "refused", "refused", "refused"]);
     }
@@ -243,7 +185,7 @@ fn a_deadman_of_another_namespace_can_be_watched_but_not_taken() {
         let ours = std::fs::metadata("/proc/self/ns/pid").unwrap().ino();
         assert_eq!(u64::from(u32::from_le_bytes(mark.try_into().unwrap())), ours);
 
-        let container = Container::start("watch the deadman", &topic);
+        let container = contain("watch the deadman", &topic);
         let error = container.says();
         assert!(error.contains(deadman.path().to_str().unwrap()), "{error}");
         assert!(error.contains(&format!("PID namespace {ours}")) && error.contains("read-only"), "{error}");
@@ -263,7 +205,7 @@ fn a_namespace_that_has_died_leaves_its_deadmen_to_the_next_one() {
         drop(Deadman::with_options(&topic, layout).unwrap());
         let watcher = watcher(&topic);
         for token in 1..=2 {
-            let container = Container::start("take the deadman", &topic);
+            let container = contain("take the deadman", &topic);
             assert_eq!(container.says(), token.to_string());
             assert!(is_foreign(&Deadman::new(&topic)));
             assert!(is_timeout(watcher.wait_released(token, SHORT)), "a false death");

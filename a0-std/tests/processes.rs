@@ -1,15 +1,17 @@
 //! Processes that wait for each other, are killed in the middle, or leave a locked topic behind.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not recognised as tests")]
 
+#[path = "../../a0-linux/tests/common/actor.rs"]
+mod actor;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::path::Path;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use a0_std::{File, FileOptions, Init, ReaderSync, Writer};
+use actor::{Actor, say, script};
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,60 +32,19 @@ fn write(file: &File, text: &str) {
     Writer::new(file).write(text).unwrap();
 }
 
-/// A process that runs one of the scripts in `child`.
-struct Actor {
-    process: Child,
-    lines: BufReader<ChildStdout>,
-}
-
-impl Actor {
-    fn start(script: &str, path: &Path) -> Actor {
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["child", "--exact", "--ignored", "--nocapture"])
-            .env("A0_TEST_SCRIPT", script)
-            .env("A0_TEST_PATH", path)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap());
-        let mut actor = Actor { process, lines };
-        actor.expect("at work");
-        actor
-    }
-
-    /// Waits for the child to say this. It may not be killed before, so a child that hangs ends itself.
-    fn expect(&mut self, what: &str) {
-        let mut line = String::new();
-        while line.trim_end() != what {
-            line.clear();
-            assert!(self.lines.read_line(&mut line).unwrap() > 0, "the child never said {what:?}");
-        }
-    }
-
-    fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-impl Drop for Actor {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn say(what: &str) {
-    println!("{what}");
-    std::io::stdout().flush().unwrap();
+/// A process that has begun with one of the scripts in `child`.
+fn start(script: &str, path: &Path) -> Actor {
+    let actor = Actor::start(script, path);
+    actor.expect("at work");
+    actor
 }
 
 /// Runs in the child processes.
 #[test]
 #[ignore = "not a test: what the other tests start as a process of its own"]
 fn child() {
-    let Ok(script) = std::env::var("A0_TEST_SCRIPT") else { return };
-    let file = open(&PathBuf::from(std::env::var_os("A0_TEST_PATH").unwrap()));
+    let Some((script, path)) = script() else { return };
+    let file = open(Path::new(&path));
     match &*script {
         "wait twice" => {
             let mut reader = ReaderSync::new(&file, Init::AwaitNew).unwrap();
@@ -132,7 +93,7 @@ fn a_commit_wakes_another_process_and_wakes_it_again() {
     for base in ["/dev/shm", "/tmp"] {
         let dir = directory(base);
         let path = dir.path().join("topic");
-        let mut waiter = Actor::start("wait twice", &path);
+        let waiter = start("wait twice", &path);
         let file = open(&path);
         for text in ["first", "second"] {
             thread::sleep(Duration::from_millis(20));
@@ -146,11 +107,11 @@ fn a_commit_wakes_another_process_and_wakes_it_again() {
 fn one_publish_frees_a_thousand_waiters() {
     let dir = directory("/dev/shm");
     let path = dir.path().join("topic");
-    let mut processes: Vec<_> = (0..CROWD_PROCESSES).map(|_| Actor::start("wait in a crowd", &path)).collect();
+    let processes: Vec<_> = (0..CROWD_PROCESSES).map(|_| start("wait in a crowd", &path)).collect();
     // Until most of them are asleep.
     thread::sleep(Duration::from_millis(100));
     write(&open(&path), "go");
-    processes.iter_mut().for_each(|process| process.expect("all awake"));
+    processes.iter().for_each(|process| process.expect("all awake"));
 }
 
 #[test]
@@ -179,8 +140,8 @@ fn waiters_that_are_killed_leave_the_topic_usable() {
     let path = dir.path().join("topic");
     let file = open(&path);
     for round in 0..20 {
-        let mut victim = Actor::start("wait twice", &path);
-        let mut survivor = Actor::start("wait twice", &path);
+        let victim = start("wait twice", &path);
+        let survivor = start("wait twice", &path);
         thread::sleep(Duration::from_millis(round % 5));
         victim.kill();
         for text in ["first", "second"] {
@@ -194,7 +155,7 @@ fn waiters_that_are_killed_leave_the_topic_usable() {
 fn what_was_not_committed_by_a_process_that_exits_with_the_lock_is_gone() {
     let dir = directory("/dev/shm");
     let path = dir.path().join("topic");
-    Actor::start("exit while holding the lock", &path).process.wait().unwrap();
+    start("exit while holding the lock", &path).process.wait().unwrap();
     let file = open(&path);
     let locked = file.transport().lock(Some(PATIENCE)).unwrap();
     let tail = locked.tail().unwrap().unwrap();
@@ -207,7 +168,7 @@ fn what_was_not_committed_by_a_process_that_exits_with_the_lock_is_gone() {
 fn a_copy_of_a_topic_whose_lock_holder_died_can_be_used() {
     let (memory, disk) = (directory("/dev/shm"), directory("/tmp"));
     let original = memory.path().join("topic");
-    Actor::start("exit while holding the lock", &original).process.wait().unwrap();
+    start("exit while holding the lock", &original).process.wait().unwrap();
     let copies = [disk.path().join("copy"), memory.path().join("copy of the copy")];
     fs::copy(&original, &copies[0]).unwrap();
     fs::copy(&copies[0], &copies[1]).unwrap();
@@ -229,7 +190,7 @@ fn a_hundred_publishers_are_killed_and_the_topic_works() {
     let file = open(&path);
     let mut died_holding = 0;
     for round in 0..100u64 {
-        let mut victim = Actor::start("work", &path);
+        let victim = start("work", &path);
         thread::sleep(Duration::from_micros(round * 7919 % 3000));
         victim.kill();
         // The word of the lock says so until the next locker comes.

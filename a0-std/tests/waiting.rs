@@ -1,12 +1,12 @@
 //! Every waiting strategy: all messages come, timeouts and stops work, and it waits in the way that it says.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not recognised as tests")]
 
+#[path = "../../a0-linux/tests/common/actor.rs"]
+mod actor;
 mod common;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +15,8 @@ use a0_std::{
     ClientOptions, Error, FileOptions, Init, Iter, Mode, PrpcClient, PrpcServer, Publisher, ReaderOptions, RpcClient,
     RpcServer, ServerOptions, Subscriber, SubscriberSync, SubscriberSyncZeroCopy, SubscriberZeroCopy, Wait,
 };
-use common::{root, topic};
+use actor::{Actor, await_go, say, script};
+use common::topic;
 
 /// Long enough for a busy machine; no test that passes waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -31,46 +32,17 @@ const STRATEGIES: [Wait; 4] = [
 const ROUNDS: u32 = 200;
 
 /// A second process that plays all parts with one strategy; see [`child`].
-struct Peer {
-    process: Child,
-    lines: BufReader<ChildStdout>,
-}
-
-impl Peer {
-    fn start(topic: &str, strategy: usize) -> Peer {
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["child", "--exact", "--ignored", "--nocapture"])
-            .envs([("A0_ROOT", root().to_str().unwrap()), ("A0_TEST_TOPIC", topic)])
-            .env("A0_TEST_STRATEGY", strategy.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap());
-        let mut peer = Peer { process, lines };
-        while !peer.line().contains("at work") {}
-        peer
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        assert!(self.lines.read_line(&mut line).unwrap() > 0, "the second process has ended");
-        line
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+fn peer(topic: &str, strategy: usize) -> Actor {
+    let peer = Actor::start(&strategy.to_string(), topic);
+    peer.expect("at work");
+    peer
 }
 
 /// Answers messages and calls, until its standard input ends.
 #[test]
 #[ignore = "a part of other tests"]
 fn child() {
-    let (Ok(topic), Ok(strategy)) = (std::env::var("A0_TEST_TOPIC"), std::env::var("A0_TEST_STRATEGY")) else { return };
+    let Some((strategy, topic)) = script() else { return };
     let wait = STRATEGIES[strategy.parse::<usize>().unwrap()];
     let back = Publisher::new(&format!("{topic}/back")).unwrap();
     let _subscriber = Subscriber::new(&format!("{topic}/there"), wait, move |message| {
@@ -83,7 +55,7 @@ fn child() {
         |request| match request.payload() {
             b"never" => {
                 std::mem::forget(request);
-                println!("taken");
+                say("taken");
             }
             payload => request.reply(payload).unwrap(),
         },
@@ -100,9 +72,8 @@ fn child() {
         |_| {},
     )
     .unwrap();
-    println!("at work");
-    std::io::stdout().flush().unwrap();
-    std::io::stdin().lock().lines().for_each(drop);
+    say("at work");
+    await_go();
     rpc.close();
     prpc.close();
 }
@@ -111,7 +82,7 @@ fn child() {
 fn messages_and_answers_come_in_every_strategy() {
     for (strategy, wait) in STRATEGIES.into_iter().enumerate() {
         let topic = topic();
-        let mut peer = Peer::start(&topic, strategy);
+        let peer = peer(&topic, strategy);
 
         let there = Publisher::new(&format!("{topic}/there")).unwrap();
         let mut back = SubscriberSync::new(&format!("{topic}/back"), wait).unwrap();
@@ -132,8 +103,7 @@ fn messages_and_answers_come_in_every_strategy() {
         assert_eq!(answers.len(), 2);
 
         // Its threads stop in this strategy, too.
-        drop(peer.process.stdin.take());
-        assert!(peer.process.wait().unwrap().success(), "{wait:?}");
+        peer.finish();
     }
 }
 
@@ -141,7 +111,7 @@ fn messages_and_answers_come_in_every_strategy() {
 fn the_death_of_a_server_is_noticed_in_every_strategy() {
     for (strategy, wait) in STRATEGIES.into_iter().enumerate() {
         let topic = topic();
-        let mut peer = Peer::start(&topic, strategy);
+        let mut peer = peer(&topic, strategy);
         let client = RpcClient::with_options(&topic, wait).unwrap();
         assert!(client.call("there?", PATIENCE).is_ok());
         thread::scope(|scope| {
@@ -149,7 +119,7 @@ fn the_death_of_a_server_is_noticed_in_every_strategy() {
             let (tell, told) = mpsc::channel();
             client.send("never", move |reply| tell.send(reply).unwrap()).unwrap();
             for _ in 0..2 {
-                while !peer.line().contains("taken") {}
+                peer.expect("taken");
             }
             peer.process.kill().unwrap();
             for result in [caller.join().unwrap(), told.recv_timeout(PATIENCE).unwrap()] {

@@ -4,23 +4,20 @@
 //! testing it:
 //!
 //! * [`StoreLog`] remembers every store, and replays each prefix of them as the memory after a crash.
-//! * [`LoomMem`] is made of loom's atomics, so that loom tries every schedule and every value a load may give.
 //! * [`Tamper`] takes one guard out of the protocol. A test that still passes then tests nothing.
-//! * [`CrashLock`] says that the last owner died; [`SimLock`] is a futex in loom's terms.
+//! * [`CrashLock`] says that the last owner died.
 //! * [`run_history`] compares a topic with the [`Model`] step by step.
 //! * [`Model`] says what a topic holds, in the plainest words.
+mod crash_lock;
 pub mod history;
-mod loom_mem;
 mod model;
-mod sim_lock;
 mod store_log;
 mod tamper;
 mod view;
 
+pub use crash_lock::CrashLock;
 pub use history::{Place, Step, run_history};
-pub use loom_mem::LoomMem;
 pub use model::{Model, Placed};
-pub use sim_lock::{CrashLock, SimLock};
 pub use store_log::StoreLog;
 pub use tamper::{Guard, Tamper};
 pub use view::{Message, Violation, read_all, walk};

@@ -4,11 +4,11 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use a0_core::layout::{header, page};
 use a0_core::{Lock, Mem};
-use a0_testkit::{Guard, LoomMem, SimLock};
+use a0_testkit::Guard;
 use loom::thread;
 
 use super::sleeping::sleep_until_published;
-use super::{LONG, ONE_FRAME, fails, holds, image, open, push};
+use super::{LONG, LoomMem, ONE_FRAME, SimLock, fails, holds, image, open, push};
 
 /// A 0.3 process arrives, finds nothing and sleeps, in its own way: it leaves a link in the lock, and when it wakes up it
 /// looks at the working page as it is. Our writer must notice it.

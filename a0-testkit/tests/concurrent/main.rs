@@ -3,10 +3,12 @@
 //! Each model exists twice: as it is, where loom must find nothing, and with one guard of the protocol taken away, where
 //! loom must find something. Words that a model is not about always give their newest value, or loom would not come
 //! to an end.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, clippy::unwrap_used, reason = "for tests")]
 
 mod foreign;
+mod loom_mem;
 mod reading;
+mod sim_lock;
 mod sleeping;
 mod writing;
 
@@ -17,7 +19,10 @@ use std::time::Duration;
 
 use a0_core::layout::page;
 use a0_core::{Transport, Unshared};
-use a0_testkit::{Guard, LoomMem, SimLock, StoreLog, Tamper};
+use a0_testkit::{Guard, StoreLog, Tamper};
+
+use loom_mem::LoomMem;
+use sim_lock::SimLock;
 
 type Topic = Transport<Tamper<LoomMem>, SimLock>;
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use a0_core::layout::page;
 use a0_core::{Buffer, Cursor, Mem, Received, Select, State};
-use a0_testkit::{Guard, LoomMem, SimLock};
+use a0_testkit::Guard;
 use loom::thread;
 
-use super::{DATA, FRAME, ONE_FRAME, explore, fails, holds, image, open, push};
+use super::{DATA, FRAME, LoomMem, ONE_FRAME, SimLock, explore, fails, holds, image, open, push};
 
 /// Two frames with 8 bytes fit, and nothing else.
 const TWO_FRAMES: usize = DATA as usize + 8 + 48 + 8;

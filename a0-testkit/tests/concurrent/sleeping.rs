@@ -4,10 +4,10 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 
 use a0_core::layout::header;
 use a0_core::{Cursor, State};
-use a0_testkit::{Guard, LoomMem, SimLock};
+use a0_testkit::Guard;
 use loom::thread;
 
-use super::{LONG, ONE_FRAME, Topic, fails, holds, image, newest, open, push};
+use super::{LONG, LoomMem, ONE_FRAME, SimLock, Topic, fails, holds, image, newest, open, push};
 
 /// Sleeps until there is a message.
 pub(super) fn sleep_until_published(topic: &Topic) {

@@ -1,10 +1,9 @@
 //! Writers who take turns, and one who dies.
 
 use a0_core::{Cursor, Lock, Select, State, Transport, Unshared};
-use a0_testkit::{LoomMem, SimLock};
 use loom::thread;
 
-use super::{FRAME, fails, holds, image, open, push};
+use super::{FRAME, LoomMem, SimLock, fails, holds, image, open, push};
 
 /// Two writers: both messages get in, one behind the other.
 fn two_writers<L: Lock<LoomMem> + Clone + Send + 'static>(lock: fn() -> L) {
