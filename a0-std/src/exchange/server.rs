@@ -103,14 +103,15 @@ impl Server {
         mut on_cancel: impl FnMut(Id) + Send + 'static,
     ) -> Result<Server> {
         let file = File::open(dialect.protocol.path(topic)?, &options.file)?;
-        // Before any call is taken: a client that is answered knows whom to watch.
-        let held = Arc::new(Held::new(dialect, topic)?);
-        let mut shared = Arc::new(Shared::new(dialect, &file, held));
         let feed = |init| Feed::new(&file, &ReaderOptions { init, wait: options.wait, ..Default::default() });
         let (feed, mut history) = match options.start {
             ServerStart::AwaitNew => (feed(Init::AwaitNew)?, History::default()),
             ServerStart::OldestUnanswered => (feed(Init::Oldest)?, History::of(&file, dialect)?),
         };
+        // Before any call is taken: a client that is answered knows whom to watch. And behind the place where the server begins
+        // to read: whoever sees that it is there may call it.
+        let held = Arc::new(Held::new(dialect, topic)?);
+        let mut shared = Arc::new(Shared::new(dialect, &file, held));
         let worker = Worker::start("a0-server", feed, move |mut feed| {
             while !feed.interrupter().is_interrupted() {
                 match shared.step(&mut feed, &history, &mut on_open, &mut on_cancel) {

@@ -1,14 +1,38 @@
 //! Servers: what they take, what they survive, and what stays to be answered.
 
 use std::collections::HashSet;
+use std::hint;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use a0_std::{Error, Id, Packet, Request, RpcClient, RpcServer, ServerOptions, ServerStart, Writer, keys, random_id};
+use a0_std::{
+    Deadman, Error, Id, Packet, Request, RpcClient, RpcServer, ServerOptions, ServerStart, Writer, keys, random_id,
+};
 
-use super::{PATIENCE, collecting, small, telling, written};
+use super::{PATIENCE, collecting, echo, small, telling, written};
 use crate::common::topic;
+
+#[test]
+fn who_sees_that_a_server_is_there_can_call_it() {
+    for _ in 0..100 {
+        let topic = topic();
+        let deadman = Deadman::new(&format!("{topic}.rpc")).unwrap();
+        let client = RpcClient::new(&topic).unwrap();
+        thread::scope(|scope| {
+            let call = scope.spawn(|| {
+                // Asleep, it would wake up too late to be in anybody's way.
+                while !deadman.state().unwrap().taken {
+                    hint::spin_loop();
+                }
+                client.call("", PATIENCE).unwrap();
+            });
+            let server = echo(&topic);
+            call.join().unwrap();
+            drop(server);
+        });
+    }
+}
 
 #[test]
 fn a_handler_that_panics_fails_its_request_only() {
