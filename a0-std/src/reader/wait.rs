@@ -1,8 +1,10 @@
 //! Waiting strategies.
 
 use std::sync::OnceLock;
-use std::thread::{self, available_parallelism};
+use std::thread;
 use std::time::Duration;
+
+use rustix::thread::sched_getaffinity;
 
 /// How a blocking call waits for what is not there yet: by looking again and again, which is fast and keeps a core busy,
 /// or asleep, which costs nothing until somebody publishes, and then a wake-up by the publisher.
@@ -74,8 +76,11 @@ impl Default for Wait {
     }
 }
 
-/// Whether this process could use one core only when it first asked: by its affinity and its cgroup's quota.
+/// Whether this process could use one core only when it first asked.
+///
+/// By its affinity alone, one system call: a cgroup's quota does not keep the publisher off another core, and reading it
+/// from files would take longer than all else that it takes to open a topic.
 fn is_single_core() -> bool {
     static SINGLE_CORE: OnceLock<bool> = OnceLock::new();
-    *SINGLE_CORE.get_or_init(|| available_parallelism().is_ok_and(|cores| cores.get() == 1))
+    *SINGLE_CORE.get_or_init(|| sched_getaffinity(None).is_ok_and(|cores| cores.count() == 1))
 }
