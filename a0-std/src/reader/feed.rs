@@ -10,6 +10,7 @@ use crate::file::{File, PATROL};
 use crate::message::Message;
 use crate::packet::PacketView;
 use crate::reader::ahead::Ahead;
+use crate::reader::in_place::HEAD;
 use crate::reader::wait::Wait;
 use crate::reader::{Init, Interrupter, Iter, ReaderOptions};
 
@@ -37,6 +38,8 @@ pub(crate) struct Feed {
     /// How long to look before it sleeps: what is left of that since the last message, or since it was called.
     spin: Duration,
     pub(super) buffer: Scratch,
+    /// Bytes of the next message that a look in place copies at first: with the payload of the last one they began.
+    pub(super) head: usize,
     ahead: Ahead,
     /// Whether the message handed out last lies in `ahead`, and not in `buffer`.
     from_ahead: bool,
@@ -103,6 +106,7 @@ impl Feed {
             wait: options.wait,
             spin: options.wait.spin(),
             buffer: Scratch::default(),
+            head: HEAD,
             ahead: Ahead::new(cursor),
             from_ahead: false,
             sleep: SHORTEST_SLEEP,

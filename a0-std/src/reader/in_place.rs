@@ -13,8 +13,11 @@ use crate::reader::sync::ReaderSync;
 
 type Transport = a0_core::Transport<RawMem<Mapping>, AccessLock>;
 
-/// Bytes of a message that are copied at first: nearly always all that precedes the payload.
-const HEAD: usize = 1024;
+/// Bytes of a message that are copied at first, at most: nearly always all that precedes the payload.
+pub(super) const HEAD: usize = 1024;
+
+/// Bytes that processors exchange at a time.
+const CACHE_LINE: usize = 64;
 
 /// Bytes that [`View::for_each_chunk`] hands out at a time.
 const CHUNK: usize = 4096;
@@ -141,7 +144,8 @@ fn head_len(bytes: &[u8]) -> usize {
 impl Feed {
     /// Hands out a view of the next message, without the lock.
     pub(crate) fn poll_view<R>(&mut self, look: impl FnOnce(View<'_>) -> R) -> Result<Option<R>> {
-        let Some(received) = self.poll_first(HEAD)? else { return Ok(None) };
+        let most = self.head;
+        let Some(received) = self.poll_first(most)? else { return Ok(None) };
         let topic = self.file.transport();
         // Where the lock is needed to read, it is needed until the end.
         let locked = if topic.needs_lock_to_read() { Some(self.file.lock()?) } else { None };
@@ -150,7 +154,7 @@ impl Feed {
             Error::Overwritten { path: self.file.path().to_owned(), seq, missed }
         };
 
-        let mut have = received.len.min(HEAD);
+        let mut have = received.len.min(most);
         loop {
             let bytes = self.buffer.0.get(..have).unwrap_or_default();
             // If it says more than there is, it is no packet; then all of it says why.
@@ -167,6 +171,7 @@ impl Feed {
             }
             have = needed;
         }
+        self.head = have.next_multiple_of(CACHE_LINE).min(HEAD);
         let head = self.message(Received { len: have, ..received })?.packet;
         let result = look(View { head, topic, received });
         let intact = topic.is_intact(&received);

@@ -1,9 +1,14 @@
 //! AlephZero without copying: payloads are written and read in the topic, and only their start is touched.
 
-use a0_std::{File, FileOptions, Init, ReaderSync, View, Writer};
+use std::time::Duration;
+
+use a0_std::{Error, File, FileOptions, ReaderOptions, ReaderSync, View, Wait, Writer};
 
 use super::{Channel, LOOKED_AT, Peer, Receive, Send};
 use crate::Result;
+
+/// How long one look lasts.
+const SPIN: Duration = Duration::from_micros(20);
 
 pub(crate) enum Loaning {}
 
@@ -18,7 +23,8 @@ impl Peer for Loaning {
     }
 
     fn receiver(channel: &Channel) -> Result<Receiver> {
-        Ok(Receiver { reader: ReaderSync::new(&file(channel)?, Init::AwaitNew)? })
+        let wait = if channel.asleep { Wait::default() } else { Wait::Spin };
+        Ok(Receiver { reader: ReaderSync::new(&file(channel)?, ReaderOptions { wait, ..Default::default() })? })
     }
 }
 
@@ -56,7 +62,11 @@ fn start(view: &View<'_>) -> ([u8; LOOKED_AT], usize) {
 impl Receive for Receiver {
     #[inline]
     fn poll(&mut self, mut show: impl FnMut(&[u8]) -> Result<()>) -> Result<bool> {
-        let Some((start, len)) = self.reader.read_in_place(|view| start(&view))? else { return Ok(false) };
+        // Looking again and again with `read_in_place` would disturb the publisher more than spinning does.
+        let (start, len) = match self.reader.read_in_place_blocking(SPIN, |view| start(&view)) {
+            Err(Error::Timeout { .. }) => return Ok(false),
+            start => start?,
+        };
         show(&start[..len])?;
         Ok(true)
     }
