@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use a0_std::{
     Error, File, FileOptions, Init, Iter, Message, Mode, Publisher, ReaderOptions, ReaderSync, Subscriber,
-    SubscriberSync, SubscriberSyncZeroCopy, SubscriberZeroCopy, Writer,
+    SubscriberSync, SubscriberSyncZeroCopy, SubscriberZeroCopy, Wait, Writer,
 };
 use common::{file, root, text, topic, write};
 
@@ -263,8 +263,8 @@ fn handles_can_move_between_threads() {
 fn a_batch_hands_out_what_single_reads_would() {
     let file = file(1 << 16);
     let writer = Writer::new(&file);
-    let (mut single, mut batched) =
-        (ReaderSync::new(&file, Init::Oldest).unwrap(), ReaderSync::new(&file, Init::Oldest).unwrap());
+    let reader = || ReaderSync::new(&file, Init::Oldest).unwrap();
+    let (mut single, mut batched, mut waiting) = (reader(), reader(), reader());
     // Enough to lap the readers now and then; the large ones are read alone, and one is no packet.
     for round in 0..60_usize {
         for message in 0..round {
@@ -283,13 +283,48 @@ fn a_batch_hands_out_what_single_reads_would() {
                 Err(other) => panic!("{other}"),
             }
         }
-        let mut got = Vec::new();
-        let mut each = |message: Result<Message<'_>, Error>| match message {
-            Ok(message) => got.push((message.seq(), message.missed(), Some(message.payload().to_vec()))),
-            Err(Error::BadMessage { seq, missed, .. }) => got.push((seq, missed, None)),
+        let taken = |message: Result<Message<'_>, Error>| match message {
+            Ok(message) => (message.seq(), message.missed(), Some(message.payload().to_vec())),
+            Err(Error::BadMessage { seq, missed, .. }) => (seq, missed, None),
             Err(other) => panic!("{other}"),
         };
-        while batched.read_batch(&mut each).unwrap() > 0 {}
+        let mut got = Vec::new();
+        while batched.read_batch(|message| got.push(taken(message))).unwrap() > 0 {}
         assert_eq!(got, expected, "round {round}");
+        got.clear();
+        let end = loop {
+            match waiting.read_batch_blocking(Duration::ZERO, |message| got.push(taken(message))) {
+                Ok(count) => assert!(count > 0),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(end, Error::Timeout { .. }), "{end}");
+        assert_eq!(got, expected, "round {round}");
+    }
+}
+
+#[test]
+fn a_batch_is_waited_for() {
+    for wait in [Wait::Spin, Wait::default(), Wait::Sleep] {
+        let file = file(1 << 16);
+        let options = ReaderOptions { wait, ..Default::default() };
+        let mut reader = ReaderSync::new(&file, options).unwrap();
+        let timed_out = reader.read_batch_blocking(Duration::from_millis(1), |_| unreachable!()).unwrap_err();
+        assert!(matches!(timed_out, Error::Timeout { waited, .. } if waited >= Duration::from_millis(1)));
+        let (interrupter, writer) = (reader.interrupter(), Writer::new(&file));
+        let publisher = std::thread::spawn(move || {
+            for n in 0..100_u8 {
+                writer.write([n]).unwrap();
+            }
+        });
+        let mut got = Vec::new();
+        while got.len() < 100 {
+            reader.read_batch_blocking(LONG, |message| got.push(message.unwrap().payload()[0])).unwrap();
+        }
+        publisher.join().unwrap();
+        assert!(got.into_iter().eq(0..100));
+        interrupter.interrupt();
+        let interrupted = reader.read_batch_blocking(None, |_| unreachable!()).unwrap_err();
+        assert!(matches!(interrupted, Error::Interrupted { .. }), "{wait:?}: {interrupted}");
     }
 }

@@ -248,7 +248,17 @@ impl Feed {
         self.wait_with(timeout, Feed::poll)
     }
 
-    /// The same for a caller whose own wait goes on: what was looked for in vain since the last message is slept for.
+    /// Waits for messages to be taken together, and copies the first ones.
+    pub(crate) fn wait_for_batch(&mut self, timeout: Option<Duration>) -> Result<Received> {
+        if let Some(found) = self.poll_ahead()? {
+            self.start_over();
+            return Ok(found);
+        }
+        self.wait.let_some_come(timeout);
+        self.wait_with(timeout, Feed::poll_ahead)
+    }
+
+    /// As [`Feed::wait`] for a caller whose own wait goes on: what was looked for in vain since the last message is slept for.
     pub(crate) fn wait_on(&mut self, timeout: Duration) -> Result<Received> {
         self.wait_until_found(Some(timeout), Feed::poll)
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use a0_core::Received;
+
 use crate::error::Result;
 use crate::file::File;
 use crate::message::Message;
@@ -49,15 +51,36 @@ impl ReaderSync {
     ///
     /// # Errors
     /// As [`ReaderSync::read`], for the first one only.
-    pub fn read_batch(&mut self, mut each: impl FnMut(Result<Message<'_>>)) -> Result<usize> {
-        let Some(first) = self.feed.poll_ahead()? else { return Ok(0) };
+    pub fn read_batch(&mut self, each: impl FnMut(Result<Message<'_>>)) -> Result<usize> {
+        let first = self.feed.poll_ahead()?;
+        Ok(first.map_or(0, |first| self.hand_out(first, each)))
+    }
+
+    /// Waits for messages, at most `timeout` (a `Duration`, or `None` for as long as it takes), and hands those that are there
+    /// to `each`, 16 of them at most; see
+    /// [`SubscriberSync::read_batch_blocking`](crate::SubscriberSync::read_batch_blocking).
+    ///
+    /// # Errors
+    /// As [`ReaderSync::read_blocking`], for the first one only.
+    pub fn read_batch_blocking(
+        &mut self,
+        timeout: impl Into<Option<Duration>>,
+        each: impl FnMut(Result<Message<'_>>),
+    ) -> Result<usize> {
+        let first = self.feed.wait_for_batch(timeout.into())?;
+        Ok(self.hand_out(first, each))
+    }
+
+    /// Hands out a message and those that were copied with it; gives how many.
+    #[inline]
+    fn hand_out(&mut self, first: Received, mut each: impl FnMut(Result<Message<'_>>)) -> usize {
         let (mut next, mut count) = (Some(first), 0);
         while let Some(received) = next {
             each(self.feed.message(received));
             count += 1;
             next = self.feed.poll_waiting();
         }
-        Ok(count)
+        count
     }
 
     /// The next message; waits for it, at most `timeout` (a `Duration`, or `None` for as long as it takes).

@@ -1,8 +1,9 @@
 //! Waiting strategies.
 
+use std::hint::spin_loop;
 use std::sync::OnceLock;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::thread::sched_getaffinity;
 
@@ -48,6 +49,9 @@ impl Wait {
     /// Long enough for a peer that answers at once, as waking takes far longer.
     const USUAL_SPIN: Duration = Duration::from_micros(5);
 
+    /// Long enough for a handful of messages, and short beside what it takes to wake somebody.
+    const GATHERING: Duration = Duration::from_micros(1);
+
     /// How long a call looks before it sleeps; [`Duration::ZERO`] if it does not look.
     pub(crate) fn spin(self) -> Duration {
         // Asked whatever the strategy: later the thread may be tied to one of several cores.
@@ -56,6 +60,16 @@ impl Wait {
             Wait::Spin => Duration::MAX,
             Wait::SpinThenSleep(spin) if !is_single_core => spin,
             Wait::SpinThenSleep(_) | Wait::Sleep => Duration::ZERO,
+        }
+    }
+
+    /// Does not look for a moment, nor sleep, so that messages that come in quick succession can be taken together: a
+    /// publisher is slowed by each look, because it needs the lines that the reader looks at.
+    pub(crate) fn let_some_come(self, at_most: Option<Duration>) {
+        let span = Wait::GATHERING.min(self.spin()).min(at_most.unwrap_or(Duration::MAX));
+        let started = Instant::now();
+        while started.elapsed() < span {
+            spin_loop();
         }
     }
 
