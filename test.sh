@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Runs every check of the project, or the steps named: ./test.sh fmt clippy
-# Only by name: msrv, musl, deny; they need what not every machine has. Run them before a release.
+# Only by name: msrv, musl; they need what not every machine has. Run them before a release.
 # Needs Rust; what else is missing is installed with apt-get where this runs as root, and named otherwise.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-STEPS=(tools fmt clippy test sanitize c doc book no_std demo package fuzz interop compare guard)
+STEPS=(tools fmt clippy deny test sanitize c doc book no_std demo package semver fuzz interop compare guard)
 FUZZ_SECONDS=${FUZZ_SECONDS:-15}
 
 say() { printf '\n== %s\n' "$*"; }
@@ -38,6 +38,7 @@ step_tools() {
         { echo "test.sh: fuzzing and sanitizers need the nightly toolchain: rustup toolchain install nightly" >&2; exit 1; }
     command -v cargo-fuzz >/dev/null || quick_install cargo-fuzz
     command -v mdbook >/dev/null || quick_install mdbook --version '^0.5' --no-default-features
+    command -v cargo-deny >/dev/null || quick_install cargo-deny --version '^0.20'
 }
 
 step_fmt() {
@@ -52,6 +53,9 @@ step_clippy() {
     # Tests turn all features of a0-std on, so once more without them.
     cargo clippy -p a0-std -- -D warnings
 }
+
+# Licences and sources of what is shipped.
+step_deny() { cargo deny check licenses bans sources; }
 
 # Unit tests, whole-system tests, crash replay, loom and the kill storm; the last three in a0-testkit.
 step_test() { cargo test --workspace; }
@@ -95,6 +99,22 @@ step_package() {
     ! grep '^warning' <<<"$said" | grep -v 'aborting upload due to dry run'
 }
 
+# The public interface against the newest release: the first version in CHANGELOG.md that is not called unreleased.
+step_semver() {
+    local version
+    version=$(sed -n '/(unreleased)$/!{s/^## \([^ ]*\).*/\1/p}' CHANGELOG.md | sed 1q)
+    if [ -z "$version" ]; then
+        echo "nothing was released yet: there is nothing to compare with"
+        return
+    fi
+    git rev-parse --quiet --verify "v$version^{commit}" >/dev/null ||
+        { echo "test.sh: no tag v$version here; git fetch --tags, or git tag v$version if this is the release" >&2; return 1; }
+    # The newest one, which understands this compiler. It asks for optimised dependencies: ten minutes more.
+    command -v cargo-semver-checks >/dev/null ||
+        quick_install cargo-semver-checks --no-default-features --config 'profile.dev.package."*".opt-level = 0'
+    cargo semver-checks --baseline-rev "v$version" -p a0-core -p a0-linux -p a0-std
+}
+
 step_fuzz() {
     mkdir -p fuzz/corpus/{history,packet,text,topic,upgrade}
     cargo +nightly fuzz build
@@ -134,9 +154,6 @@ step_musl() {
     cargo build --profile quick --target x86_64-unknown-linux-musl -p a0-cli
     ./target/x86_64-unknown-linux-musl/quick/a0 demo
 }
-
-# Licences, sources and duplicates of what is shipped. Needs cargo-deny: cargo install --locked cargo-deny
-step_deny() { cargo deny check licenses bans sources; }
 
 if [ $# -gt 0 ]; then STEPS=("$@"); fi
 for step in "${STEPS[@]}"; do

@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(short = 'H', long = "header", value_name = "K=V", value_parser = header)]
     headers: Vec<(String, String)>,
     /// Number of messages [default: 1, or no limit with --rate or standard input]
-    #[arg(short = 'n', long)]
+    #[arg(short = 'n', long, allow_negative_numbers = true)]
     count: Option<u64>,
     /// Messages per second [default: as fast as possible]
     #[arg(short, long, value_name = "HZ", value_parser = rate)]
@@ -92,12 +92,23 @@ impl Args {
                 Err(Error::TopicRemoved { path }) => {
                     complain(going_on(&path));
                     publisher = Publisher::with_options(&self.topic, &options)?;
-                    publisher.publish_with(&headers, payload)?;
+                    publisher.publish_with(&headers, payload).map_err(|error| self.explain(error))?;
                 }
-                published => drop(published?),
+                published => drop(published.map_err(|error| self.explain(error))?),
             }
         }
         Ok(())
+    }
+
+    /// What a publisher says, and what helps: the size of a topic does not change.
+    fn explain(&self, error: Error) -> End {
+        match error {
+            Error::Topic { source: a0_core::Error::FrameTooLarge { .. }, .. } => End::failed(format_args!(
+                "{error}; remove the topic (a0 rm {}), then publish with a larger --arena",
+                self.topic
+            )),
+            error => error.into(),
+        }
     }
 
     fn source(&self, publisher: &Publisher) -> Outcome<Source> {
@@ -108,7 +119,7 @@ impl Args {
             // Before so much memory is asked for.
             (None, Some(size)) if size > max => {
                 let source = a0_core::Error::FrameTooLarge { size, max };
-                Err(Error::Topic { path: file.path().to_owned(), source }.into())
+                Err(self.explain(Error::Topic { path: file.path().to_owned(), source }))
             }
             (None, Some(size)) => {
                 let [a, b, c, d, ..] = a0_linux::random_seed();

@@ -82,7 +82,7 @@ pub(crate) struct Args {
     #[arg(value_name = "TOPIC-GLOB", default_value = "**")]
     patterns: Vec<String>,
     /// Where to; a file that exists is not overwritten
-    #[arg(short, long, value_name = "FILE", required_unless_present_any = ["rules", "rules_topic"])]
+    #[arg(short, long, value_name = "FILE", required_unless_present_any = ["rules", "rules_topic", "check"])]
     output: Option<PathBuf>,
     /// Only topics of this protocol (may be repeated)
     #[arg(short, long, value_name = "PROTOCOL", value_parser = PossibleValuesParser::new(PROTOCOLS))]

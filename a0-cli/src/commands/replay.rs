@@ -10,7 +10,6 @@ use clap::builder::PossibleValuesParser;
 use mcap::records::Channel;
 
 use super::Format;
-use super::publish::header;
 use crate::console::{complain, output};
 use crate::end::{End, Outcome};
 use crate::follow::going_on;
@@ -19,6 +18,8 @@ use crate::quantity::{bytes, seconds};
 use crate::recording::source::{Item, Recorded, Source};
 use crate::recording::{ENCODING, FILE, PROTOCOLS};
 use crate::stop::Stop;
+
+const EVERYTHING: &str = "**";
 
 /// Between two looks whether a topic's file is there.
 const PATROL: Duration = Duration::from_millis(100);
@@ -48,7 +49,7 @@ pub(crate) struct Args {
     /// The recording
     file: PathBuf,
     /// Which topics, by their recorded names; quote it, or the shell takes it for files
-    #[arg(value_name = "TOPIC-GLOB", default_value = "**")]
+    #[arg(value_name = "TOPIC-GLOB", default_value = EVERYTHING)]
     patterns: Vec<String>,
     /// Only topics of this protocol (may be repeated) [default: pubsub, cfg, log]
     #[arg(short, long, value_name = "PROTOCOL", value_parser = PossibleValuesParser::new(PROTOCOLS))]
@@ -60,7 +61,7 @@ pub(crate) struct Args {
     #[arg(short = 'l', long = "loop")]
     again: bool,
     /// Publish topic A under the name B (may be repeated)
-    #[arg(short = 'm', long = "topic-map", value_name = "A=B", value_parser = header)]
+    #[arg(short = 'm', long = "topic-map", value_name = "A=B", value_parser = renaming)]
     topic_map: Vec<(String, String)>,
     /// Leave out what comes before so many seconds of the recording
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "0")]
@@ -108,6 +109,14 @@ fn factor(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Parses under which other name to publish a topic.
+fn renaming(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((from, to)) if !from.is_empty() && !to.is_empty() => Ok((from.to_owned(), to.to_owned())),
+        _ => Err("use RECORDED=NEW, such as cam/front=test/front".to_owned()),
+    }
+}
+
 impl Args {
     pub(crate) fn run(self, stop: &Stop) -> Outcome {
         if self.end.is_some_and(|end| end < self.start) {
@@ -128,11 +137,15 @@ impl Args {
             if let Some(problem) = source.problem().filter(|_| before == 0) {
                 complain(format_args!("{}: {problem}", self.file.display()));
             }
-            if stop.reason().is_some() || !self.again {
+            if stop.reason().is_some() {
                 break;
             }
-            if player.report.messages == before {
+            // A pattern that is misspelled; but who asks for everything may get nothing.
+            if player.report.messages == before && (self.again || self.patterns != [EVERYTHING]) {
                 return Err(End::failed(format_args!("{}: nothing in it is to be replayed", self.file.display())));
+            }
+            if !self.again {
+                break;
             }
             source = source.rewind()?;
         }

@@ -78,7 +78,13 @@ impl<'a> Place<'a> {
     }
 
     pub(crate) fn count(&self) -> Checked<u64> {
-        self.value.as_u64().map_or_else(|| self.not("a number of messages, such as 5"), Ok)
+        match self.value {
+            Value::Number(number) => {
+                let wrong = || self.wrong(format!("{number} is no number of messages, such as 5"));
+                number.as_u64().map_or_else(wrong, Ok)
+            }
+            _ => self.not("a number of messages, such as 5"),
+        }
     }
 
     pub(crate) fn number(&self) -> Checked<f64> {

@@ -296,6 +296,10 @@ mod tests {
                 policy(r#"{"type": "safe_all"}"#),
                 "rules[0].policies[0].type: safe_all is unknown; do you mean save_all?",
             ),
+            (
+                policy(r#"{"type": "count", "args": {"save_prev": -5}}"#),
+                "rules[0].policies[0].args.save_prev: -5 is no number of messages, such as 5",
+            ),
             (policy(r#"{"type": "time"}"#), "rules[0].policies[0]: it says nothing about how much"),
             (
                 policy(r#"{"type": "time", "args": {"save_pref": "1s"}}"#),
