@@ -12,6 +12,7 @@ mod recording;
 mod render;
 mod stop;
 mod target;
+mod truncated;
 
 use std::process::ExitCode;
 
@@ -60,6 +61,7 @@ Environment:
 
 fn main() -> ExitCode {
     let command = Command::from_args();
+    truncated::install();
     let outcome = Stop::install().and_then(|stop| {
         let outcome = command.run(&stop);
         // Whatever a command makes of being stopped, this is why it ended.

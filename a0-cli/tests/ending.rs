@@ -4,6 +4,7 @@
 mod common;
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -107,6 +108,33 @@ fn a_full_disk_is_an_error() {
         let complaint = common::one_complaint(said);
         assert!(complaint.starts_with("cannot write to standard output: "), "{complaint}");
     }
+}
+
+#[test]
+fn a_truncated_topic_is_an_error() {
+    let root = Root::new();
+    root.ok("pub t hello");
+    let path = root.path("t.pubsub.a0");
+    let mut echo = root.start("echo t --init oldest");
+    let mut line = String::new();
+    BufReader::new(echo.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "[1] hello\n");
+    std::fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+    let complaint = common::one_complaint(finish(echo, SOON));
+    let expected =
+        format!("{} was truncated while it was in use, or its filesystem is full: remove it", path.display());
+    assert!(complaint.starts_with(&expected), "{complaint}");
+}
+
+/// Sent by somebody, it says nothing of files.
+#[test]
+fn sigbus_from_elsewhere_kills() {
+    let root = Root::new();
+    let echo = root.start("echo t --timeout 20");
+    root.await_topic("t");
+    send(&echo, Signal::SIGBUS);
+    let said = echo.wait_with_output().unwrap();
+    assert_eq!((said.status.signal(), said.stderr.as_slice()), (Some(Signal::SIGBUS as i32), &b""[..]));
 }
 
 #[test]

@@ -72,6 +72,18 @@ impl Terminal<'_> {
     fn press(&self, keys: &[&str]) {
         self.tmux(&[&["send-keys"], keys].concat());
     }
+
+    /// Waits for the end, behind which everything must be as it was before; gives what is shown.
+    fn is_given_back(&self, code: i32) -> String {
+        let screen = self.until(|screen| screen.contains("iexten"));
+        assert!(screen.starts_with("before\n") && screen.contains(&format!("ended with {code}\n")), "{screen}");
+        for mode in ["icanon", "echo", "isig", "icrnl", "opost"] {
+            assert!(screen.split_whitespace().any(|word| word.trim_end_matches(';') == mode), "{mode}: {screen}");
+        }
+        // The cursor is shown.
+        assert_eq!(self.tmux(&["display-message", "-p", "#{cursor_flag} #{alternate_on}"]), "1 0\n");
+        screen
+    }
 }
 
 impl Drop for Terminal<'_> {
@@ -138,14 +150,30 @@ fn the_terminal_is_given_back() {
                 send_to(pid.trim().parse().unwrap(), Signal::SIGTERM);
             }
         }
-        let screen = top.until(|screen| screen.contains("iexten"));
-        assert!(screen.starts_with("before\n") && screen.contains(&format!("ended with {code}\n")), "{screen}");
-        for mode in ["icanon", "echo", "isig", "icrnl", "opost"] {
-            assert!(screen.split_whitespace().any(|word| word.trim_end_matches(';') == mode), "{mode}: {screen}");
-        }
-        // The cursor is shown.
-        assert_eq!(top.tmux(&["display-message", "-p", "#{cursor_flag} #{alternate_on}"]), "1 0\n");
+        top.is_given_back(code);
     }
+}
+
+#[test]
+fn the_terminal_is_given_back_when_a_topic_is_truncated() {
+    let root = Root::new();
+    for _ in 0..10 {
+        root.ok("pub t hello");
+        let top = Terminal::start(&root, "");
+        top.until(|screen| screen.contains("pubsub") && screen.contains("q quit"));
+        top.press(&["Enter"]);
+        top.until(|screen| screen.contains("hello"));
+        std::fs::File::options().write(true).open(root.path("t.pubsub.a0")).unwrap().set_len(0).unwrap();
+        // It reads for each key, and sometimes it looks at the file before.
+        top.press(&["d"]);
+        let screen = top.until(|screen| screen.contains("ended with") || screen.contains(" was truncated to 0 of "));
+        if screen.contains("ended with") {
+            assert!(top.is_given_back(1).contains("t.pubsub.a0 was truncated while"), "{screen}");
+            return;
+        }
+        root.ok("rm t");
+    }
+    panic!("it always looks before it reads");
 }
 
 #[test]

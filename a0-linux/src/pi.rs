@@ -1,6 +1,8 @@
 //! A robust priority-inheritance mutex at any place of a file, and sleeping beside it, as 0.3 does both.
 //!
-//! Taking and releasing a free mutex is one compare-and-swap each. Everything else is the kernel's work.
+//! Taking and releasing a free mutex is one compare-and-swap each. Who finds it held first pauses, then lets other threads
+//! run, and after 50 µs queues in the kernel. From there on, and for owners who have died, everything is the kernel's work:
+//! only a thread that queues lends the owner its priority.
 
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicU32, Ordering};

@@ -7,7 +7,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::common::{Root, until};
-use crate::{info, one, rule, saved, stop, window, write_rules, writer};
+use crate::recorder::{info, numbered, record, stop};
+use crate::{one, rule, saved, window, write_rules, writer};
 
 #[test]
 fn where_recordings_go() {
@@ -31,19 +32,18 @@ fn where_recordings_go() {
 
 #[test]
 fn a_window_that_is_larger_than_a_file_shall_be() {
-    let (root, part) = (Root::new(), |number: u32| format!("run.{number:04}.mcap"));
+    let root = Root::new();
     let rules = write_rules(&root, json!([rule("t", json!([window("time", "1h", "0s", "alarm")]))]), json!({}));
     let file = root.path("run.mcap");
-    let recorder = root.start(&format!("record -o {} --rules {} --split-size 1M", file.display(), rules.display()));
-    until(|| root.path(&part(0)).exists());
+    let recorder = record(&root, &file, &format!("--rules {} --split-size 1M", rules.display()));
     root.ok("pub t --size 64K --count 50");
     root.ok("pub alarm now");
     stop(recorder);
     let sizes: Vec<_> =
-        (0..).map_while(|number| fs::metadata(root.path(&part(number))).ok()).map(|part| part.len()).collect();
+        (0..).map_while(|number| fs::metadata(numbered(&file, number)).ok()).map(|part| part.len()).collect();
     assert!(sizes.len() >= 3 && sizes.iter().all(|size| *size < 2 << 20), "{sizes:?}");
     let kept =
-        (0..sizes.len() as u32).map(|number| info(&root, &root.path(&part(number)))["messages"].as_u64().unwrap());
+        (0..sizes.len() as u32).map(|number| info(&root, &numbered(&file, number))["messages"].as_u64().unwrap());
     assert_eq!(kept.sum::<u64>(), 50);
 }
 

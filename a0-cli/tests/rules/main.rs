@@ -4,19 +4,19 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod files;
+#[path = "../common/recorder.rs"]
+mod recorder;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Child;
-use std::time::Duration;
 
 use a0_std::{File, FileOptions, Packet, PacketView, TimeMono, Writer, keys};
-use common::{Root, Said, finish, send, until};
+use common::{Root, until};
 use nix::sys::signal::Signal;
+use recorder::{end, info, stop};
 use serde_json::{Value, json};
-
-const SOON: Duration = Duration::from_secs(10);
 
 /// A rule about a pub/sub topic.
 fn rule(topic: &str, policies: Value) -> Value {
@@ -42,8 +42,7 @@ fn write_rules(root: &Root, rules: Value, more: Value) -> PathBuf {
 fn record(root: &Root, rules: Value, args: &str) -> (Child, PathBuf) {
     let (rules, file) = (write_rules(root, rules, json!({})), root.path("run.mcap"));
     let _ = fs::remove_file(&file);
-    let recorder = root.start(&format!("record -o {} --rules {} {args}", file.display(), rules.display()));
-    until(|| file.exists());
+    let recorder = recorder::record(root, &file, &format!("--rules {} {args}", rules.display()));
     (recorder, file)
 }
 
@@ -54,17 +53,6 @@ fn filter(root: &Root, rules: Value, args: &str) -> (BTreeMap<String, Vec<String
     let (rules, path) = (rules.display(), file.display());
     let line = root.ok(&format!("record --history --duration 0.02 -o {path} --rules {rules} {args}"));
     (saved(&file), line)
-}
-
-fn end(recorder: Child, signal: Signal) -> Said {
-    send(&recorder, signal);
-    finish(recorder, SOON)
-}
-
-fn stop(recorder: Child) -> String {
-    let said = end(recorder, Signal::SIGINT);
-    assert_eq!((said.code, said.err.as_str()), (Some(130), ""), "{said:?}");
-    said.out
 }
 
 /// The payloads of all topics, in the order of the file, which must be that of their times.
@@ -81,10 +69,6 @@ fn saved(file: &Path) -> BTreeMap<String, Vec<String>> {
         payloads.entry(name).or_default().push(String::from_utf8(packet.payload().to_vec()).unwrap());
     }
     payloads
-}
-
-fn info(root: &Root, file: &Path) -> Value {
-    serde_json::from_str(&root.ok(&format!("info --format json {}", file.display()))).unwrap()
 }
 
 fn writer(root: &Root, name: &str) -> Writer {

@@ -6,19 +6,17 @@ use std::time::Duration;
 
 use a0_std::{Error, Request, RpcClient, RpcServer, ServerOptions, Writer, keys, random_id};
 
-use super::{PATIENCE, collecting, small, telling};
+use super::{PATIENCE, collecting, small, stop_here, telling};
 use crate::common::topic;
 
 #[test]
 fn a_request_that_the_server_misses_is_lost_and_said_to_be() {
     let topic = topic();
     let options = ServerOptions { file: small(1 << 16), ..Default::default() };
-    let (entered, inside) = mpsc::channel();
-    let (release, released) = mpsc::channel::<()>();
+    let (stop_here, stopped) = stop_here();
     let handler = move |request: Request| {
         if request.payload() == b"first" {
-            entered.send(()).unwrap();
-            released.recv().ok();
+            stop_here();
         }
         request.reply(request.payload()).unwrap();
     };
@@ -26,7 +24,7 @@ fn a_request_that_the_server_misses_is_lost_and_said_to_be() {
     let client = RpcClient::new(&topic).unwrap();
     let (tell, told) = mpsc::channel();
     client.send("first", telling(&tell, 1)).unwrap();
-    inside.recv_timeout(PATIENCE).unwrap();
+    stopped.await_arrival();
     client.send("lost", telling(&tell, 2)).unwrap();
     // The client keeps up; the server does not, because it sits in its handler.
     let noise = Writer::new(client.file());
@@ -34,7 +32,7 @@ fn a_request_that_the_server_misses_is_lost_and_said_to_be() {
         noise.write([0; 5000]).unwrap();
         thread::sleep(Duration::from_millis(2));
     }
-    drop(release);
+    stopped.release();
     let mut results: Vec<_> = (0..2).map(|_| told.recv_timeout(PATIENCE).unwrap()).collect();
     results.sort_by_key(|(n, _)| *n);
     assert_eq!(results[0].1.as_ref().unwrap().payload(), b"first");
@@ -66,22 +64,17 @@ fn a_client_that_is_overtaken_gives_up_what_may_have_been_answered() {
     let (_server, requested, _) = collecting(&topic);
     let client = RpcClient::with_options(&topic, &small(1 << 16)).unwrap();
     let (tell, told) = mpsc::channel();
-    let (entered, inside) = mpsc::channel();
-    let (release, released) = mpsc::channel::<()>();
-    let busy = move |_| {
-        entered.send(()).unwrap();
-        released.recv().ok();
-    };
-    client.send("keeps the thread busy", busy).unwrap();
+    let (stop_here, stopped) = stop_here();
+    client.send("keeps the thread busy", move |_| stop_here()).unwrap();
     client.send("unanswered", telling(&tell, 0)).unwrap();
     requested.recv_timeout(PATIENCE).unwrap().reply("").unwrap();
-    inside.recv_timeout(PATIENCE).unwrap();
+    stopped.await_arrival();
     let noise = Writer::new(client.file());
     for _ in 0..client.file().size() / 5000 + 2 {
         noise.write([0; 5000]).unwrap();
     }
     client.send("after the gap", telling(&tell, 1)).unwrap();
-    drop(release);
+    stopped.release();
     let (n, result) = told.recv_timeout(PATIENCE).unwrap();
     assert_eq!(n, 0);
     assert!(matches!(result, Err(Error::ReplyLost { .. })), "{result:?}");

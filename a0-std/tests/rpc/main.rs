@@ -3,6 +3,7 @@
 mod calls;
 #[path = "../common/mod.rs"]
 mod common;
+mod gone;
 mod lost;
 mod servers;
 
@@ -41,6 +42,33 @@ fn telling(
 ) -> impl FnOnce(Result<PacketBuf, Error>) + Send + use<> {
     let tell = tell.clone();
     move |result| drop(tell.send((n, result)))
+}
+
+/// A place for a thread to stop at, and what sees it there and lets it go on.
+fn stop_here() -> (impl Fn() + Send + 'static, Stopped) {
+    let (arrive, arrived) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let stop = move || {
+        arrive.send(()).unwrap();
+        // An error is what it waits for.
+        released.recv().ok();
+    };
+    (stop, Stopped { arrived, release })
+}
+
+struct Stopped {
+    arrived: Receiver<()>,
+    release: Sender<()>,
+}
+
+impl Stopped {
+    fn await_arrival(&self) {
+        self.arrived.recv_timeout(PATIENCE).unwrap();
+    }
+
+    fn release(self) {
+        drop(self.release);
+    }
 }
 
 /// Everything in a topic's file: type, id of the call, payload.

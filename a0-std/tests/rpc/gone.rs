@@ -1,7 +1,5 @@
 //! What clients learn of their servers' ends. Servers that are killed: `a0-testkit/tests/rpc_killed.rs`.
 
-mod common;
-
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -10,10 +8,9 @@ use a0_std::{
     Connection, Deadman, Error, File, FileOptions, Protocol, PrpcClient, PrpcServer, ReaderSync, Request, RpcClient,
     RpcServer, Writer, keys,
 };
-use common::topic;
 
-/// Long enough for a busy machine; no test that passes waits for it.
-const PATIENCE: Duration = Duration::from_secs(20);
+use super::{PATIENCE, stop_here};
+use crate::common::topic;
 
 /// A server that forgets every request, and says so.
 fn forgetting(topic: &str) -> (RpcServer, mpsc::Receiver<()>) {
@@ -77,14 +74,9 @@ fn the_last_reply_of_a_server_counts() {
     };
     let server = RpcServer::new(&topic, handler, |_| {}).unwrap();
     let client = RpcClient::new(&topic).unwrap();
-    let (entered, inside) = mpsc::channel();
-    let (release, released) = mpsc::channel::<()>();
-    let busy = move |_| {
-        entered.send(()).unwrap();
-        released.recv().ok();
-    };
-    client.send("keeps the thread busy", busy).unwrap();
-    inside.recv_timeout(PATIENCE).unwrap();
+    let (stop_here, stopped) = stop_here();
+    client.send("keeps the thread busy", move |_| stop_here()).unwrap();
+    stopped.await_arrival();
     let (tell, told) = mpsc::channel();
     client.send("last", move |result| tell.send(result).unwrap()).unwrap();
     for _ in 0..2 {
@@ -93,7 +85,7 @@ fn the_last_reply_of_a_server_counts() {
     server.close();
     // By now it is long overdue to look for the server.
     thread::sleep(Duration::from_millis(100));
-    drop(release);
+    stopped.release();
     assert_eq!(told.recv_timeout(PATIENCE).unwrap().unwrap().payload(), b"last");
 }
 
