@@ -105,6 +105,13 @@ fn impossible_sizes_leave_nothing_behind() {
     });
 }
 
+/// It says that there is no such file, which others say of a directory that was removed meanwhile.
+#[test]
+fn a_directory_that_takes_no_files_is_an_error() {
+    let error = refused(Path::new("/proc/topic"), &FileOptions::default());
+    assert!(matches!(error, FileError::Os { what: "create a file for", .. }), "{error:?}");
+}
+
 #[test]
 fn directories_come_with_the_file_and_go_with_remove_all() {
     on_each_filesystem(|dir| {

@@ -40,12 +40,12 @@ pub(super) fn create(
     let dir = directory::parent(path);
     directory::create(dir, options.dir_mode)?;
 
-    let _turn = Turn::take(dir);
+    let turn = Turn::take(dir);
     if let Some(theirs) = open_existing(kind, path, options.access)? {
         return Ok(Some(theirs));
     }
     for way in [Way::Unnamed, Way::Named] {
-        match create_by(way, kind, path, dir, options)? {
+        match create_by(way, kind, path, &turn, options)? {
             Made::Ours(ours) => return Ok(Some(ours)),
             Made::Theirs => return open_existing(kind, path, options.access),
             Made::Gone => return Ok(None),
@@ -77,11 +77,13 @@ enum Made {
     NotThisWay,
 }
 
-fn create_by(way: Way, kind: Kind, path: &Path, dir: &Path, options: &FileOptions) -> Result<Made, FileError> {
+fn create_by(way: Way, kind: Kind, path: &Path, turn: &Turn, options: &FileOptions) -> Result<Made, FileError> {
+    let dir = directory::parent(path);
     let unfinished = match Unfinished::create(way, dir) {
         Ok(Some(unfinished)) => unfinished,
         Ok(None) => return Ok(Made::NotThisWay),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Made::Gone),
+        // Those of /proc are there, and say so, too, when they are asked for a file.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !turn.is_in(dir) => return Ok(Made::Gone),
         Err(error) => return Err(failure(path, options.size, None, "create a file for", error)),
     };
     // From here on, leaving this function removes it.
@@ -238,7 +240,7 @@ mod tests {
             let options = FileOptions::default().size(5000).mode(0o604);
             for way in [Way::Unnamed, Way::Named] {
                 let path = dir.path().join("topic");
-                let make = || create_by(way, Kind::Topic, &path, dir.path(), &options).unwrap();
+                let make = || create_by(way, Kind::Topic, &path, &Turn::take(dir.path()), &options).unwrap();
                 let Made::Ours((file, _)) = make() else { panic!("{way:?}") };
                 assert!(file.created() && !file.is_removed().unwrap());
                 assert!(matches!(make(), Made::Theirs), "it never replaces a file");

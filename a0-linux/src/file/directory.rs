@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, stat};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, fstat, stat};
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::file::error::FileError;
@@ -87,6 +87,12 @@ impl Turn {
                 Err(_) => return Turn { dir: None },
             }
         }
+    }
+
+    /// Whether the directory is still there, under this path; `false` if that is not known.
+    pub(super) fn is_in(&self, path: &Path) -> bool {
+        let (Some(Ok(ours)), Ok(there)) = (self.dir.as_ref().map(fstat), stat(path)) else { return false };
+        (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
     }
 }
 

@@ -39,8 +39,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, opened: &mut Opened, topics: &Topics, 
         }
         None => frame.render_widget(Line::styled("This topic was removed.", bold), title),
     }
+    let [problem, list] =
+        Layout::vertical([Constraint::Length(opened.error.is_some().into()), Constraint::Fill(1)]).areas(list);
     if let Some(error) = &opened.error {
-        frame.render_widget(Paragraph::new(error.as_str()).style(colour(colours, Color::Red)), list);
+        frame.render_widget(Paragraph::new(error.as_str()).style(colour(colours, Color::Red)), problem);
     }
     messages(frame, list, opened);
     let peak = topics.get(&opened.path).map_or(0.0, |row| row.history.iter().copied().fold(0.0, f64::max));
