@@ -6,22 +6,21 @@ set -euo pipefail
 mkdir -p "$1"
 prefix=$(realpath "$1")
 here=$(dirname "$(realpath "$0")")
+[ $# -lt 2 ] || built=$(realpath "$2")
 cd "$here/.."
 if [ $# -lt 2 ]; then
     cargo build --release -p a0-c
     built=${CARGO_TARGET_DIR:-target}/release
-else
-    built=$2
 fi
 
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"$/\1/p' Cargo.toml)
 abi=${version%.*}
-mkdir -p "$prefix"/{include,lib/pkgconfig,share/cmake/a0rs}
+mkdir -p "$prefix"/{include/a0rs,lib/pkgconfig,share/cmake/a0rs}
 install -m 644 "$here"/include/a0rs.h "$here"/include/a0rs.hpp "$prefix/include"
+install -m 644 "$here"/include/a0rs/*.hpp "$prefix/include/a0rs"
 install -m 644 "$built/liba0rs.a" "$prefix/lib"
 install -m 755 "$built/liba0rs.so" "$prefix/lib/liba0rs.so.$version"
 ln -sf "liba0rs.so.$version" "$prefix/lib/liba0rs.so.$abi"
 ln -sf "liba0rs.so.$abi" "$prefix/lib/liba0rs.so"
 sed "s/@VERSION@/$version/" "$here/a0rs.pc.in" >"$prefix/lib/pkgconfig/a0rs.pc"
-install -m 644 "$here/a0rsConfig.cmake" "$prefix/share/cmake/a0rs"
-sed "s/@VERSION@/$version/" "$here/a0rsConfigVersion.cmake.in" >"$prefix/share/cmake/a0rs/a0rsConfigVersion.cmake"
+install -m 644 "$here"/a0rsConfig{,Version}.cmake "$prefix/share/cmake/a0rs"

@@ -6,10 +6,10 @@
 
 int main() try {
     std::promise<std::string> first;
+    bool seen = false;
     a0rs::Subscriber subscriber("example/cpp", {}, [&](const a0rs::Message &message) {
-        if (message.seq() == 1) {
-            first.set_value(std::string(message.payload()) + " " + message.header("unit").value_or("(no unit)"));
-        }
+        if (std::exchange(seen, true)) return;
+        first.set_value(std::string(message.payload()) + " " + message.header("unit").value_or("(no unit)"));
     });
     a0rs::Publisher publisher("example/cpp");
     publisher.publish("25.0", {{"unit", "degrees Celsius"}});

@@ -11,8 +11,8 @@
  *   must lead to what its type says, for as long as the call takes.
  * - A handle is made by a function that ends in _create, which sets *out to null if it fails, and is freed by the one that
  *   ends in _destroy, once, when nobody else uses it any more. In between any thread may use it.
- * - Callbacks run on a thread of the library, with nothing locked. They must neither throw nor longjmp. What they are
- *   given is valid until they return, unless it is said to be theirs.
+ * - Callbacks run on a thread of the library, with nothing locked, unless their function says otherwise. They must
+ *   neither throw nor longjmp. What they are given is valid until they return, unless it is said to be theirs.
  * - `user` is passed on to the callback; `free_user`, which may be null, is called with it exactly once, when the
  *   callback will not run any more, or the function fails.
  * - Times are in milliseconds; a negative timeout is as long as it takes.
@@ -46,7 +46,7 @@ typedef enum {
   A0RS_AGAIN = 1,
   // An argument that cannot be used: null, not UTF-8, an unknown number.
   A0RS_ERROR_ARGUMENT = 2,
-  // The handle is being used by another thread, and is not for two at once.
+  // The handle is being used, by another thread or by the call that runs this callback, and is not for two at once.
   A0RS_ERROR_BUSY = 3,
   // The name of a topic, or a pattern, that cannot be used.
   A0RS_ERROR_NAME = 4,
@@ -96,8 +96,10 @@ typedef enum {
   A0RS_ERROR_SYSTEM = 26,
   // A fault in this library.
   A0RS_ERROR_PANIC = 27,
+  // The message was overwritten while it was looked at in place: nothing that was learnt of it counts.
+  A0RS_ERROR_OVERWRITTEN = 28,
   // An error that is newer than this list.
-  A0RS_ERROR_OTHER = 28,
+  A0RS_ERROR_OTHER = 29,
 } a0rs_error;
 
 // What to do with a topic.
@@ -238,6 +240,26 @@ typedef struct a0rs_subscriber a0rs_subscriber;
 // Reads a topic when asked to. For one thread at a time; A0RS_ERROR_BUSY for others.
 typedef struct a0rs_subscriber_sync a0rs_subscriber_sync;
 
+// Like a0rs_subscriber_sync, but shows messages where they lie, without copying them, with the topic locked. For one
+// thread at a time; A0RS_ERROR_BUSY for others.
+//
+// While a callback looks, nobody can publish on the topic, and publishing on it from inside the callback fails with
+// A0RS_ERROR_LOCK; other readers are not held up. For large messages that are looked at briefly, on topics whose
+// publishers keep to the protocol: whoever can write to the file can change what is being looked at. Files that are
+// opened read-only cannot be locked.
+typedef struct a0rs_subscriber_sync_zero_copy a0rs_subscriber_sync_zero_copy;
+
+// Like a0rs_subscriber, but calls back with the topic locked, as a0rs_subscriber_sync_zero_copy does. For any number of
+// threads.
+typedef struct a0rs_subscriber_zero_copy a0rs_subscriber_zero_copy;
+
+// A message in the topic itself, which is not locked: a publisher may need the room of its payload at any moment.
+//
+// So there is no pointer to the payload, only copies of parts of it, and whatever is learnt of them counts only if the
+// read that gave the view gives A0RS_OK. Until then they can be anything: use them to compute, not to decide what
+// cannot be undone.
+typedef struct a0rs_view a0rs_view;
+
 // The name of a packet, a request or a connection: a C string.
 typedef struct {
   // 36 bytes and a NUL.
@@ -319,12 +341,19 @@ typedef struct {
   uint64_t missed;
 } a0rs_message;
 
+// Takes one message of several; or null, and what is wrong with it: a0rs_error_message() says more. It must neither
+// throw nor longjmp.
+typedef void (*a0rs_each_callback)(void *user, a0rs_error error, const a0rs_message *message);
+
 // Takes a message, which is valid until it returns. It must neither throw nor longjmp.
 typedef void (*a0rs_message_callback)(void *user, const a0rs_message *message);
 
 // Frees what a callback uses. Called exactly once, after the last call of the callback, by whatever thread; also if
 // the function that was given the callback fails.
 typedef void (*a0rs_free)(void *user);
+
+// Looks at a message in place. The view is valid until it returns, for this thread. It must neither throw nor longjmp.
+typedef void (*a0rs_view_callback)(void *user, const a0rs_view *view);
 
 // Options of a server. All 0 is a good start.
 typedef struct {
@@ -459,6 +488,16 @@ a0rs_error a0rs_subscriber_sync_read_blocking(const a0rs_subscriber_sync *subscr
                                               int64_t timeout_ms,
                                               a0rs_message *message);
 
+// Hands the messages that are there to a callback, 16 of them at most; A0RS_AGAIN if there is none yet. `count`, which
+// may be null, gets how many. Faster than reading one by one where messages come in quick succession.
+//
+// The callback runs in this thread, before this returns. It gets A0RS_ERROR_BAD_MESSAGE for what is no packet. It
+// cannot read from the subscriber (A0RS_ERROR_BUSY), and must not destroy it.
+a0rs_error a0rs_subscriber_sync_read_batch(const a0rs_subscriber_sync *subscriber,
+                                           a0rs_each_callback each,
+                                           void *user,
+                                           size_t *count);
+
 // Ends a blocked read of another thread, and every later one: A0RS_ERROR_INTERRUPTED. For any thread.
 a0rs_error a0rs_subscriber_sync_interrupt(const a0rs_subscriber_sync *subscriber);
 
@@ -479,6 +518,82 @@ void a0rs_subscriber_destroy(a0rs_subscriber *subscriber);
 
 // Messages skipped so far because they were no valid packets, or damaged.
 uint64_t a0rs_subscriber_skipped(const a0rs_subscriber *subscriber);
+
+// Looks at the next message where it lies, without copying it and without the lock; A0RS_AGAIN if there is none yet.
+// For large messages of which little is needed, or of which something is computed.
+//
+// Nothing that the callback has learnt of the payload counts unless this gives A0RS_OK. If a publisher has overwritten
+// the message meanwhile, it gives A0RS_ERROR_OVERWRITTEN; the next read goes on with what is left.
+//
+// The callback runs in this thread, before this returns, and at most once. It may take its time, and publish. It cannot
+// read from the subscriber (A0RS_ERROR_BUSY), and must not destroy it.
+a0rs_error a0rs_subscriber_sync_read_in_place(const a0rs_subscriber_sync *subscriber,
+                                              a0rs_view_callback look,
+                                              void *user);
+
+// a0rs_subscriber_sync_read_in_place for the next message to come, which is waited for at most `timeout_ms`.
+a0rs_error a0rs_subscriber_sync_read_in_place_blocking(const a0rs_subscriber_sync *subscriber,
+                                                       int64_t timeout_ms,
+                                                       a0rs_view_callback look,
+                                                       void *user);
+
+// All but the payload, which is empty here: id, headers, sequence number. They are copies, and sound. Valid as long as
+// the view; null if given null.
+const a0rs_message *a0rs_view_head(const a0rs_view *view);
+
+// Bytes of payload; 0 if given null.
+size_t a0rs_view_len(const a0rs_view *view);
+
+// Copies `len` bytes of the payload, from byte `at` on. A0RS_ERROR_ARGUMENT if there are not so many; then nothing was
+// copied.
+a0rs_error a0rs_view_copy(const a0rs_view *view,
+                          size_t at,
+                          void *into,
+                          size_t len);
+
+// Whether all that was learnt until now is sound. If not, it never will be, and there is no use in going on.
+bool a0rs_view_is_intact(const a0rs_view *view);
+
+// Subscribes; creates the topic if it does not exist. `options` may be null: messages from now on, all of them.
+a0rs_error a0rs_subscriber_sync_zero_copy_create(const char *topic,
+                                                 const a0rs_reader_options *options,
+                                                 a0rs_subscriber_sync_zero_copy **out);
+
+// Closes it. Null is fine.
+void a0rs_subscriber_sync_zero_copy_destroy(a0rs_subscriber_sync_zero_copy *subscriber);
+
+// Shows the next message to a callback, in this thread, before this returns; A0RS_AGAIN if there is none yet. The
+// callback cannot read from the subscriber (A0RS_ERROR_BUSY), and must not destroy it.
+a0rs_error a0rs_subscriber_sync_zero_copy_read(const a0rs_subscriber_sync_zero_copy *subscriber,
+                                               a0rs_message_callback look,
+                                               void *user);
+
+// a0rs_subscriber_sync_zero_copy_read for the next message to come, which is waited for at most `timeout_ms`, while the
+// topic is not locked.
+a0rs_error a0rs_subscriber_sync_zero_copy_read_blocking(const a0rs_subscriber_sync_zero_copy *subscriber,
+                                                        int64_t timeout_ms,
+                                                        a0rs_message_callback look,
+                                                        void *user);
+
+// Ends a blocked read of another thread, and every later one: A0RS_ERROR_INTERRUPTED. For any thread.
+a0rs_error a0rs_subscriber_sync_zero_copy_interrupt(const a0rs_subscriber_sync_zero_copy *subscriber);
+
+// Subscribes; creates the topic if it does not exist. `options` and `free_user` may be null.
+//
+// The callback runs on a thread of its own. It may destroy the subscriber.
+a0rs_error a0rs_subscriber_zero_copy_create(const char *topic,
+                                            const a0rs_reader_options *options,
+                                            a0rs_message_callback on_message,
+                                            void *user,
+                                            a0rs_free free_user,
+                                            a0rs_subscriber_zero_copy **out);
+
+// Stops the thread and waits until the callback has returned for the last time; from inside the callback, it only
+// sees to it that this was the last call. Null is fine.
+void a0rs_subscriber_zero_copy_destroy(a0rs_subscriber_zero_copy *subscriber);
+
+// Messages skipped so far because they were no valid packets, or damaged.
+uint64_t a0rs_subscriber_zero_copy_skipped(const a0rs_subscriber_zero_copy *subscriber);
 
 // Lends room for a payload of `len` bytes in a packet with headers. `data` gets where it is, to be filled until the
 // loan is committed or dropped; at first it holds whatever was there before.

@@ -4,11 +4,12 @@
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
 use std::slice;
+use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use a0_std::Id;
 
-use crate::error::{Result, argument};
+use crate::error::{Failure, Result, argument};
 use crate::packet::{a0rs_header, a0rs_id};
 
 /// A text; null and what is no UTF-8 are refused.
@@ -31,14 +32,32 @@ pub(crate) unsafe fn bytes<'a>(name: &str, bytes: *const c_void, len: usize) -> 
     if len == 0 {
         return Ok(&[]);
     }
+    can_be(name, bytes, len)?;
+    // SAFETY: neither null nor too large, so as many bytes as it says.
+    Ok(unsafe { slice::from_raw_parts(bytes.cast(), len) })
+}
+
+/// Room for bytes; null is good enough for none.
+///
+/// # Safety
+/// Null, or room for `len` bytes that is nobody else's for `'a`.
+pub(crate) unsafe fn room<'a>(name: &str, room: *mut c_void, len: usize) -> Result<&'a mut [u8]> {
+    if len == 0 {
+        return Ok(&mut []);
+    }
+    can_be(name, room, len)?;
+    // SAFETY: neither null nor too large, so room for as many bytes as it says, and nobody else's.
+    Ok(unsafe { slice::from_raw_parts_mut(room.cast(), len) })
+}
+
+fn can_be(name: &str, bytes: *const c_void, len: usize) -> Result<()> {
     if bytes.is_null() {
         return Err(argument(name, "it is null"));
     }
     if isize::try_from(len).is_err() {
         return Err(argument(name, "there cannot be that many bytes"));
     }
-    // SAFETY: neither null nor too large, so as many bytes as it says.
-    Ok(unsafe { slice::from_raw_parts(bytes.cast(), len) })
+    Ok(())
 }
 
 /// Headers and payload of what is to be sent.
@@ -120,6 +139,15 @@ pub(crate) fn id(id: Option<&a0rs_id>) -> Result<Id> {
     let bytes = text.map(|char| char as u8);
     let parsed = Id::parse(&bytes).ok().filter(|_| *end == 0);
     parsed.ok_or_else(|| argument("id", "it must be 36 bytes of UTF-8 and a NUL"))
+}
+
+/// What is for one thread at a time, and for no callback that it runs.
+pub(crate) fn alone<T>(used: &Mutex<T>) -> Result<MutexGuard<'_, T>> {
+    match used.try_lock() {
+        Ok(used) => Ok(used),
+        Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => Err(Failure::Busy),
+    }
 }
 
 /// For handles that any number of threads may use: does not compile for others.

@@ -20,7 +20,7 @@ pub enum a0rs_error {
     A0RS_AGAIN = 1,
     /// An argument that cannot be used: null, not UTF-8, an unknown number.
     A0RS_ERROR_ARGUMENT = 2,
-    /// The handle is being used by another thread, and is not for two at once.
+    /// The handle is being used, by another thread or by the call that runs this callback, and is not for two at once.
     A0RS_ERROR_BUSY = 3,
     /// The name of a topic, or a pattern, that cannot be used.
     A0RS_ERROR_NAME = 4,
@@ -70,14 +70,16 @@ pub enum a0rs_error {
     A0RS_ERROR_SYSTEM = 26,
     /// A fault in this library.
     A0RS_ERROR_PANIC = 27,
+    /// The message was overwritten while it was looked at in place: nothing that was learnt of it counts.
+    A0RS_ERROR_OVERWRITTEN = 28,
     /// An error that is newer than this list.
-    A0RS_ERROR_OTHER = 28,
+    A0RS_ERROR_OTHER = 29,
 }
 
 use a0rs_error::*;
 
 impl a0rs_error {
-    const ALL: [a0rs_error; 29] = [
+    const ALL: [a0rs_error; 30] = [
         A0RS_OK,
         A0RS_AGAIN,
         A0RS_ERROR_ARGUMENT,
@@ -106,6 +108,7 @@ impl a0rs_error {
         A0RS_ERROR_NOT_OWNER,
         A0RS_ERROR_SYSTEM,
         A0RS_ERROR_PANIC,
+        A0RS_ERROR_OVERWRITTEN,
         A0RS_ERROR_OTHER,
     ];
 
@@ -139,6 +142,7 @@ impl a0rs_error {
             A0RS_ERROR_NOT_OWNER => c"not owner",
             A0RS_ERROR_SYSTEM => c"system",
             A0RS_ERROR_PANIC => c"panic",
+            A0RS_ERROR_OVERWRITTEN => c"overwritten",
             A0RS_ERROR_OTHER => c"other",
         }
     }
@@ -158,6 +162,7 @@ impl a0rs_error {
                 Core::FrameTooLarge { .. } => A0RS_ERROR_TOO_LARGE,
                 _ => A0RS_ERROR_TOPIC,
             },
+            Error::Overwritten { .. } => A0RS_ERROR_OVERWRITTEN,
             Error::TopicRemoved { .. } => A0RS_ERROR_REMOVED,
             Error::BadMessage { .. } => A0RS_ERROR_BAD_MESSAGE,
             Error::BadPacket(_) => A0RS_ERROR_BAD_PACKET,
@@ -217,7 +222,9 @@ impl Failure {
             Failure::Again => A0RS_AGAIN,
             Failure::Argument(message) => leave(A0RS_ERROR_ARGUMENT, message),
             Failure::Busy => {
-                leave(A0RS_ERROR_BUSY, "another thread is using this handle: give each its own".to_owned())
+                let message = "this handle is in use, by another thread or by the call that runs this callback: \
+                    give each its own";
+                leave(A0RS_ERROR_BUSY, message.to_owned())
             }
             Failure::Inner(error) => leave(a0rs_error::of(&error), error.to_string()),
         }

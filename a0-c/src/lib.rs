@@ -23,3 +23,5 @@ pub mod pubsub;
 pub mod rpc;
 pub mod stream;
 pub mod user;
+pub mod view;
+pub mod zero_copy;

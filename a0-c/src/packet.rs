@@ -4,7 +4,7 @@
 use std::ffi::{CStr, c_char};
 use std::ptr;
 
-use a0_std::{Id, Message, PacketBuf, Published};
+use a0_std::{Id, Message, PacketBuf, Published, View};
 
 use crate::args;
 use crate::error::guard_or;
@@ -123,17 +123,26 @@ impl Headers {
 
     /// Valid as long as the message's packet and these headers are left alone.
     pub(crate) fn message(&mut self, message: &Message<'_>) -> a0rs_message {
-        let packet = message.packet();
-        // A received packet's id has the length of every id.
-        let id = Id::parse(packet.id().as_bytes()).map_or(a0rs_id { text: [0; 37] }, |id| (&id).into());
-        let headers = self.fill(packet.headers());
-        let packet = a0rs_packet {
-            id,
-            headers: headers.as_ptr(),
-            headers_len: headers.len(),
-            payload: a0rs_bytes::of(packet.payload()),
-        };
+        let packet = self.packet(message.id(), message.headers(), message.payload());
         a0rs_message { packet, seq: message.seq(), missed: message.missed() }
+    }
+
+    /// All of a message but its payload. Valid as long as these headers are left alone.
+    pub(crate) fn head(&mut self, view: &View<'_>) -> a0rs_message {
+        let packet = self.packet(view.id(), view.headers(), &[]);
+        a0rs_message { packet, seq: view.seq(), missed: view.missed() }
+    }
+
+    fn packet<'a>(
+        &mut self,
+        id: &str,
+        headers: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+        payload: &[u8],
+    ) -> a0rs_packet {
+        // A received packet's id has the length of every id.
+        let id = Id::parse(id.as_bytes()).map_or(a0rs_id { text: [0; 37] }, |id| (&id).into());
+        let headers = self.fill(headers);
+        a0rs_packet { id, headers: headers.as_ptr(), headers_len: headers.len(), payload: a0rs_bytes::of(payload) }
     }
 }
 

@@ -3,11 +3,12 @@
 
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::ptr;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use a0_std::{Interrupter, Publisher, Subscriber, SubscriberSync};
 
-use crate::args::{content, for_any_thread, given, handle, place, tell, text, timeout};
+use crate::args::{alone, content, for_any_thread, given, handle, place, tell, text, timeout};
 use crate::error::{Failure, Result, a0rs_error, guard, guard_or};
 use crate::options::{self, a0rs_file_options, a0rs_reader_options};
 use crate::packet::{Headers, a0rs_header, a0rs_message, a0rs_published};
@@ -75,22 +76,25 @@ pub unsafe extern "C" fn a0rs_publish_with(
 
 /// Reads a topic when asked to. For one thread at a time; A0RS_ERROR_BUSY for others.
 pub struct a0rs_subscriber_sync {
-    reading: Mutex<Reading>,
+    reading: Mutex<Reading<SubscriberSync>>,
     interrupter: Interrupter,
 }
 
-struct Reading {
-    subscriber: SubscriberSync,
-    headers: Headers,
+/// A subscriber, and room for the headers of what it reads.
+pub(crate) struct Reading<S> {
+    pub(crate) subscriber: S,
+    pub(crate) headers: Headers,
+}
+
+impl<S> Reading<S> {
+    pub(crate) fn new(subscriber: S) -> Mutex<Reading<S>> {
+        Mutex::new(Reading { subscriber, headers: Headers::default() })
+    }
 }
 
 impl a0rs_subscriber_sync {
-    fn reading(&self) -> Result<MutexGuard<'_, Reading>> {
-        match self.reading.try_lock() {
-            Ok(reading) => Ok(reading),
-            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => Err(Failure::Busy),
-        }
+    pub(crate) fn reading(&self) -> Result<MutexGuard<'_, Reading<SubscriberSync>>> {
+        alone(&self.reading)
     }
 }
 
@@ -107,8 +111,7 @@ pub unsafe extern "C" fn a0rs_subscriber_sync_create(
         let topic = unsafe { text("topic", topic) }?;
         let subscriber = SubscriberSync::new(topic, options::reader(options)?)?;
         let interrupter = subscriber.interrupter();
-        let reading = Mutex::new(Reading { subscriber, headers: Headers::default() });
-        *out = Box::into_raw(Box::new(a0rs_subscriber_sync { reading, interrupter }));
+        *out = Box::into_raw(Box::new(a0rs_subscriber_sync { reading: Reading::new(subscriber), interrupter }));
         Ok(())
     })
 }
@@ -147,6 +150,38 @@ pub unsafe extern "C" fn a0rs_subscriber_sync_read_blocking(
         let message = place("message", message)?;
         message.write(headers.message(&subscriber.read_blocking(timeout(timeout_ms))?));
         Ok(())
+    })
+}
+
+/// Takes one message of several; or null, and what is wrong with it: a0rs_error_message() says more. It must neither
+/// throw nor longjmp.
+pub type a0rs_each_callback =
+    Option<unsafe extern "C" fn(user: *mut c_void, error: a0rs_error, message: *const a0rs_message)>;
+
+/// Hands the messages that are there to a callback, 16 of them at most; A0RS_AGAIN if there is none yet. `count`, which
+/// may be null, gets how many. Faster than reading one by one where messages come in quick succession.
+///
+/// The callback runs in this thread, before this returns. It gets A0RS_ERROR_BAD_MESSAGE for what is no packet. It
+/// cannot read from the subscriber (A0RS_ERROR_BUSY), and must not destroy it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn a0rs_subscriber_sync_read_batch(
+    subscriber: Option<&a0rs_subscriber_sync>,
+    each: a0rs_each_callback,
+    user: *mut c_void,
+    count: Option<&mut MaybeUninit<usize>>,
+) -> a0rs_error {
+    guard(|| {
+        let mut none = MaybeUninit::uninit();
+        let count = count.unwrap_or(&mut none).write(0);
+        let Reading { subscriber, headers } = &mut *given("subscriber", subscriber)?.reading()?;
+        let call = callback(each)?;
+        *count = subscriber.read_batch(|message| match message {
+            // SAFETY: a callback takes its user's pointer, a code and a message.
+            Ok(message) => unsafe { call(user, a0rs_error::A0RS_OK, &headers.message(&message)) },
+            // SAFETY: a callback takes its user's pointer, a code and null.
+            Err(error) => unsafe { call(user, Failure::from(error).leave(), ptr::null()) },
+        })?;
+        if *count == 0 { Err(Failure::Again) } else { Ok(()) }
     })
 }
 

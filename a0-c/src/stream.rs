@@ -3,12 +3,12 @@
 
 use std::ffi::c_void;
 use std::mem::{self, MaybeUninit};
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::{Arc, Mutex};
 
 use a0_std::{Progresses, PrpcClient};
 
-use crate::args::{content, for_any_thread, given, handle, place, timeout};
-use crate::error::{Failure, a0rs_error, argument, guard, guard_or};
+use crate::args::{alone, content, for_any_thread, given, handle, place, timeout};
+use crate::error::{a0rs_error, argument, guard, guard_or};
 use crate::packet::{a0rs_header, a0rs_owned_packet};
 use crate::prpc::a0rs_prpc_client;
 
@@ -54,11 +54,7 @@ pub unsafe extern "C" fn a0rs_prpc_stream_next(
     guard(|| {
         let answer = handle(answer)?;
         let done = place("done", done)?.write(true);
-        let mut answers = match given("stream", stream)?.answers.try_lock() {
-            Ok(answers) => answers,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return Err(Failure::Busy),
-        };
+        let mut answers = alone(&given("stream", stream)?.answers)?;
         let progress = answers.next().ok_or_else(|| argument("stream", "it has ended"))??;
         *done = progress.done();
         *answer = Box::into_raw(Box::new(a0rs_owned_packet::new(progress.into_packet())));

@@ -66,6 +66,78 @@ static void pubsub() {
     assert(gone.wait_for(0s) == std::future_status::ready);
 }
 
+static void in_place() {
+    Publisher publisher("place", {16384, 0, 0, 0, 0});
+    SubscriberSync reader("place");
+    assert(reader.read_batch([](const Message &) {}) == 0 && !reader.read_in_place([](const View &) {}));
+    for (int i = 0; i < 4; i++) publisher.publish(std::string(1, char('0' + i)));
+    // Each is called for, also behind one that throws.
+    std::string seen;
+    auto each = [&](const Message &message) {
+        seen += message.payload();
+        if (message.seq() == 2) throw std::logic_error("second");
+        if (message.seq() == 3) throw std::logic_error("third");
+    };
+    try {
+        reader.read_batch(each);
+        assert(false);
+    } catch (const std::logic_error &error) {
+        assert(error.what() == std::string("second"));
+    }
+    assert(seen == "0123" && reader.read_batch(each) == 0);
+    publisher.publish("4");
+    assert(reader.read_batch(each) == 1 && seen == "01234");
+
+    std::string payload(4000, 'x');
+    payload.replace(8, 4, {"\1\0\0\0", 4});
+    publisher.publish(payload, {{"key", "value"}});
+    std::uint32_t number = 0;
+    assert(reader.read_in_place([&](const View &view) {
+        assert(view.size() == 4000 && view.header("key") == "value" && view.seq() == 6 && view.is_intact());
+        number = view.read<std::uint32_t>(8);
+        assert(code([&] { view.read<std::uint32_t>(3997); }) == A0RS_ERROR_ARGUMENT);
+    }));
+    assert(number == 1);
+    publisher.publish("x");
+    // What the callback throws counts as little as what it has learnt, if the message was overwritten.
+    auto overtaken = [&](const View &view) {
+        for (int i = 0; i < 10; i++) publisher.publish(payload);
+        assert(!view.is_intact());
+        throw std::logic_error("does not count");
+    };
+    assert(code([&] { reader.read_in_place(1s, overtaken); }) == A0RS_ERROR_OVERWRITTEN);
+    bool caught = false;
+    try {
+        reader.read_in_place(1s, [](const View &) { throw 7; });
+    } catch (int thrown) {
+        caught = thrown == 7;
+    }
+    assert(caught);
+    reader.interrupt();
+
+    SubscriberSyncZeroCopy locked("place", {A0RS_INIT_MOST_RECENT, 0, 0, 0, {}});
+    assert(locked.read([&](const Message &message) {
+        assert(message.payload() == payload);
+        assert(code([&] { publisher.publish("x"); }) == A0RS_ERROR_LOCK);
+    }));
+    assert(!locked.read([](const Message &) {}));
+    publisher.publish("last");
+    caught = false;
+    try {
+        locked.read(1s, [](const Message &) { throw 7; });
+    } catch (int) {
+        publisher.publish("unlocked");
+        caught = true;
+    }
+    assert(caught);
+    locked.interrupt();
+    std::promise<std::string> told;
+    SubscriberZeroCopy threaded("place", {A0RS_INIT_MOST_RECENT, 0, 0, 0, {}},
+                                [&](const Message &message) { told.set_value(std::string(message.payload())); });
+    assert(told.get_future().get() == "unlocked" && threaded.skipped() == 0);
+    assert(code([] { SubscriberZeroCopy({"a\0b", 3}, {}, [](const Message &) {}); }) == A0RS_ERROR_ARGUMENT);
+}
+
 static void calls() {
     std::promise<std::string> cancelled;
     RpcServer server(
@@ -151,6 +223,7 @@ static void others() {
 
 int main() {
     pubsub();
+    in_place();
     calls();
     others();
 }

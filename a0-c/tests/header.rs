@@ -6,12 +6,14 @@ use std::path::Path;
 use cbindgen::{Builder, Config};
 
 /// In this order they appear in the header.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 15] = [
     "error",
     "user",
     "options",
     "packet",
     "pubsub",
+    "view",
+    "zero_copy",
     "loan",
     "rpc",
     "prpc",
@@ -57,6 +59,13 @@ fn every_function_is_declared() {
         }
     }
     assert!(functions > 0);
+}
+
+#[test]
+fn cmake_finds_this_version() {
+    let file = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("a0rsConfigVersion.cmake")).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(file.contains(&format!("set(PACKAGE_VERSION \"{version}\")")), "a0rsConfigVersion.cmake: not {version}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 # Programs that were written for 0.1 go on with every 0.1.x.
-set(PACKAGE_VERSION "@VERSION@")
+set(PACKAGE_VERSION "0.1.0")
 string(REGEX MATCH "^[0-9]+[.][0-9]+" _a0rs_abi "${PACKAGE_VERSION}")
 if(PACKAGE_VERSION VERSION_EQUAL PACKAGE_FIND_VERSION)
   set(PACKAGE_VERSION_EXACT TRUE)
