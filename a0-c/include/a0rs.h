@@ -498,6 +498,14 @@ a0rs_error a0rs_subscriber_sync_read_batch(const a0rs_subscriber_sync *subscribe
                                            void *user,
                                            size_t *count);
 
+// a0rs_subscriber_sync_read_batch for messages to come, which are waited for at most `timeout_ms`. For streams: a reader
+// that has taken all there is does not look for a microsecond, so that several messages come together.
+a0rs_error a0rs_subscriber_sync_read_batch_blocking(const a0rs_subscriber_sync *subscriber,
+                                                    int64_t timeout_ms,
+                                                    a0rs_each_callback each,
+                                                    void *user,
+                                                    size_t *count);
+
 // Ends a blocked read of another thread, and every later one: A0RS_ERROR_INTERRUPTED. For any thread.
 a0rs_error a0rs_subscriber_sync_interrupt(const a0rs_subscriber_sync *subscriber);
 

@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use a0_std::{Interrupter, Publisher, Subscriber, SubscriberSync};
+use a0_std::{Interrupter, Message, Publisher, Subscriber, SubscriberSync};
 
 use crate::args::{alone, content, for_any_thread, given, handle, place, tell, text, timeout};
 use crate::error::{Failure, Result, a0rs_error, guard, guard_or};
@@ -174,14 +174,42 @@ pub unsafe extern "C" fn a0rs_subscriber_sync_read_batch(
         let mut none = MaybeUninit::uninit();
         let count = count.unwrap_or(&mut none).write(0);
         let Reading { subscriber, headers } = &mut *given("subscriber", subscriber)?.reading()?;
-        let call = callback(each)?;
-        *count = subscriber.read_batch(|message| match message {
-            // SAFETY: a callback takes its user's pointer, a code and a message.
-            Ok(message) => unsafe { call(user, a0rs_error::A0RS_OK, &headers.message(&message)) },
-            // SAFETY: a callback takes its user's pointer, a code and null.
-            Err(error) => unsafe { call(user, Failure::from(error).leave(), ptr::null()) },
-        })?;
+        *count = subscriber.read_batch(handing(each, user, headers)?)?;
         if *count == 0 { Err(Failure::Again) } else { Ok(()) }
+    })
+}
+
+/// a0rs_subscriber_sync_read_batch for messages to come, which are waited for at most `timeout_ms`. For streams: a reader
+/// that has taken all there is does not look for a microsecond, so that several messages come together.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn a0rs_subscriber_sync_read_batch_blocking(
+    subscriber: Option<&a0rs_subscriber_sync>,
+    timeout_ms: i64,
+    each: a0rs_each_callback,
+    user: *mut c_void,
+    count: Option<&mut MaybeUninit<usize>>,
+) -> a0rs_error {
+    guard(|| {
+        let mut none = MaybeUninit::uninit();
+        let count = count.unwrap_or(&mut none).write(0);
+        let Reading { subscriber, headers } = &mut *given("subscriber", subscriber)?.reading()?;
+        *count = subscriber.read_batch_blocking(timeout(timeout_ms), handing(each, user, headers)?)?;
+        Ok(())
+    })
+}
+
+/// Hands each message of a batch to a callback.
+fn handing<'h>(
+    each: a0rs_each_callback,
+    user: *mut c_void,
+    headers: &'h mut Headers,
+) -> Result<impl FnMut(a0_std::Result<Message<'_>>) + use<'h>> {
+    let call = callback(each)?;
+    Ok(move |message: a0_std::Result<Message<'_>>| match message {
+        // SAFETY: a callback takes its user's pointer, a code and a message.
+        Ok(message) => unsafe { call(user, a0rs_error::A0RS_OK, &headers.message(&message)) },
+        // SAFETY: a callback takes its user's pointer, a code and null.
+        Err(error) => unsafe { call(user, Failure::from(error).leave(), ptr::null()) },
     })
 }
 

@@ -86,7 +86,8 @@ static void in_place() {
     }
     assert(seen == "0123" && reader.read_batch(each) == 0);
     publisher.publish("4");
-    assert(reader.read_batch(each) == 1 && seen == "01234");
+    assert(reader.read_batch(std::chrono::seconds(5), each) == 1 && seen == "01234");
+    assert(code([&] { reader.read_batch(std::chrono::milliseconds(1), each); }) == A0RS_ERROR_TIMEOUT);
 
     std::string payload(4000, 'x');
     payload.replace(8, 4, {"\1\0\0\0", 4});

@@ -76,6 +76,13 @@ static void batches(void) {
         TRUE(batch.seq == all);
     }
     TRUE(all == 20 && calls < 5 && batch.bad == 1);
+    EXPECT(A0RS_ERROR_TIMEOUT, a0rs_subscriber_sync_read_batch_blocking(batch.subscriber, 1, one, &batch, &count));
+    TRUE(count == 0);
+    snprintf(number, sizeof number, "21");
+    OK(a0rs_publish_with(publisher, &header, 1, "x", 1, NULL));
+    EXPECT(A0RS_ERROR_ARGUMENT, a0rs_subscriber_sync_read_batch_blocking(batch.subscriber, 1, NULL, &batch, &count));
+    OK(a0rs_subscriber_sync_read_batch_blocking(batch.subscriber, -1, one, &batch, &count));
+    TRUE(count == 1);
     a0rs_publisher_destroy(publisher);
     a0rs_subscriber_sync_destroy(batch.subscriber);
 }

@@ -119,17 +119,16 @@ class SubscriberSync {
     /// It is called for all of them, whatever it throws; behind that, the first failure is thrown: what it has thrown, or
     /// A0RS_ERROR_BAD_MESSAGE for a message that is no packet.
     template <typename F> size_t read_batch(F &&each) {
-        auto one = [&](a0rs_error error, const a0rs_message *message) {
-            detail::check(error);
-            each(Message(message));
-        };
-        detail::Relay relay(one);
-        auto call = [](void *user, a0rs_error error, const a0rs_message *message) noexcept {
-            (*static_cast<decltype(relay) *>(user))(error, message);
-        };
-        size_t count;
-        relay.done(a0rs_subscriber_sync_read_batch(handle_.get(), call, &relay, &count));
-        return count;
+        return batch(each, [&](a0rs_each_callback call, void *user, size_t *count) {
+            return a0rs_subscriber_sync_read_batch(handle_.get(), call, user, count);
+        });
+    }
+
+    /// The same for messages to come; gives at least one.
+    template <typename F> size_t read_batch(Timeout timeout, F &&each) {
+        return batch(each, [&](a0rs_each_callback call, void *user, size_t *count) {
+            return a0rs_subscriber_sync_read_batch_blocking(handle_.get(), timeout.ms(), call, user, count);
+        });
     }
 
     /// Calls look(const View &) for the next message where it lies, without the lock; false if there is none yet.
@@ -150,6 +149,20 @@ class SubscriberSync {
     void interrupt() { detail::check(a0rs_subscriber_sync_interrupt(handle_.get())); }
 
   private:
+    template <typename F, typename Read> static size_t batch(F &each, Read read) {
+        auto one = [&](a0rs_error error, const a0rs_message *message) {
+            detail::check(error);
+            each(Message(message));
+        };
+        detail::Relay relay(one);
+        auto call = [](void *user, a0rs_error error, const a0rs_message *message) noexcept {
+            (*static_cast<decltype(relay) *>(user))(error, message);
+        };
+        size_t count;
+        relay.done(read(call, &relay, &count));
+        return count;
+    }
+
     template <typename F> static void show(void *user, const a0rs_view *view) noexcept {
         (*static_cast<detail::Relay<std::remove_reference_t<F>> *>(user))(View(view));
     }
