@@ -44,6 +44,9 @@ struct Options {
     /// How often everybody has a turn
     #[arg(long, value_name = "COUNT", default_value_t = 5)]
     rounds: u32,
+    /// Begin a row when a cache line takes at most so long there and back; wait a minute for that
+    #[arg(long, value_name = "NANOSECONDS")]
+    near: Option<f64>,
     /// Put topics here, for instance on a tmpfs with huge pages
     #[arg(long, value_name = "DIR", default_value = "/dev/shm")]
     dir: PathBuf,
@@ -80,9 +83,9 @@ pub fn main(arguments: &[String]) -> Result<()> {
         return Err(format!("there is no row {unknown}; see --list").into());
     }
     let effort = if options.quick {
-        Effort { span: Duration::from_millis(20), rounds: 1, tries: 1 }
+        Effort { span: Duration::from_millis(20), rounds: 1, tries: 1, near: options.near }
     } else {
-        Effort { span: Duration::from_millis(250), rounds: options.rounds.max(1), tries: 4 }
+        Effort { span: Duration::from_millis(250), rounds: options.rounds.max(1), tries: 4, near: options.near }
     };
     topics::place_in(options.dir.clone());
     topics::sweep()?;

@@ -17,6 +17,9 @@ const STEADY: f64 = 1.3;
 /// How long a measurement may take beyond its span.
 const PATIENCE: Duration = Duration::from_secs(40);
 
+/// How long a row waits for near cores. Where they are moved, that happens every few seconds.
+const NEAR_PATIENCE: Duration = Duration::from_secs(60);
+
 /// How much work goes into each figure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
@@ -26,6 +29,8 @@ pub(crate) struct Effort {
     pub(crate) rounds: u32,
     /// Times that a row is measured before an unsteady line is put up with.
     pub(crate) tries: u32,
+    /// Nanoseconds that a line may take before a row is begun.
+    pub(crate) near: Option<f64>,
 }
 
 /// What was found of one contender.
@@ -90,7 +95,7 @@ pub(crate) fn entry(row: &'static Row, size: usize, effort: &Effort) -> Result<E
 }
 
 fn once(row: &'static Row, size: usize, effort: &Effort) -> Result<Entry> {
-    let before = line(effort.span)?;
+    let before = line_when_near(effort)?;
     let contenders: Vec<_> = row.contenders(size).collect();
     let mut rounds: Vec<std::result::Result<Vec<Figures>, String>> =
         contenders.iter().map(|_| Ok(Vec::new())).collect();
@@ -109,6 +114,18 @@ fn once(row: &'static Row, size: usize, effort: &Effort) -> Result<Entry> {
         figures: found.and_then(|rounds| Figures::median(&rounds).ok_or_else(|| "nothing was found".into())),
     });
     Ok(Entry { row, size, outcomes: outcomes.collect(), line: [before, line(effort.span)?] })
+}
+
+/// The line, once the cores are near enough, or in vain.
+fn line_when_near(effort: &Effort) -> Result<f64> {
+    let started = Instant::now();
+    loop {
+        let line = line(effort.span)?;
+        if effort.near.is_none_or(|near| line <= near) || started.elapsed() > NEAR_PATIENCE {
+            return Ok(line);
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
 }
 
 /// Nanoseconds of a round trip of one cache line.
