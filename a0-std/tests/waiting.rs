@@ -28,6 +28,10 @@ const STRATEGIES: [Wait; 4] = [
     Wait::Sleep,
 ];
 
+/// The kernel lets a thread that does not ask for it sleep, too, now and then: while it waits for memory, for example. It does
+/// not do so each time.
+const TRIES: u32 = 5;
+
 /// Rounds of each game.
 const ROUNDS: u32 = 200;
 
@@ -179,20 +183,23 @@ fn a_removed_topic_is_noticed_in_every_strategy() {
 fn a_subscriber_keeps_its_strategy_when_it_moves_on() {
     let topic = topic();
     let (tell, told) = mpsc::channel();
-    let subscriber = Subscriber::new(&topic, Wait::Spin, move |message| {
-        tell.send((message.payload().to_vec(), Usage::of_this_thread())).unwrap();
+    let subscriber = Subscriber::new(&topic, Wait::Spin, move |_| {
+        tell.send(Usage::of_this_thread().sleeps).unwrap();
     })
     .unwrap();
     fs::remove_file(subscriber.file().path()).unwrap();
     let publisher = Publisher::new(&topic).unwrap();
-    publisher.publish("first").unwrap();
-    let (_, before) = told.recv_timeout(PATIENCE).unwrap();
-    thread::sleep(Duration::from_millis(100));
-    publisher.publish("second").unwrap();
-    let (_, after) = told.recv_timeout(PATIENCE).unwrap();
-    if has_cores() {
-        assert_eq!(before.sleeps, after.sleeps);
-    }
+    let sleeps = || {
+        publisher.publish("news").unwrap();
+        told.recv_timeout(PATIENCE).unwrap()
+    };
+    let mut before = sleeps();
+    let stayed_awake = (0..TRIES).any(|_| {
+        thread::sleep(Duration::from_millis(100));
+        let last = std::mem::replace(&mut before, sleeps());
+        last == before
+    });
+    assert!(stayed_awake || !has_cores());
 }
 
 #[test]
@@ -216,7 +223,7 @@ fn each_strategy_waits_as_it_says() {
         // In a process with one core, these let others run.
         if has_cores() {
             for wait in [Wait::Spin, Wait::SpinThenSleep(Duration::from_secs(1))] {
-                assert_eq!(waits(wait, access, 100).0, 0, "{wait:?}, {access:?}");
+                assert!((0..TRIES).any(|_| waits(wait, access, 100).0 == 0), "{wait:?}, {access:?}");
             }
         }
     }
