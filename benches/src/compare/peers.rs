@@ -22,6 +22,7 @@ mod mq;
 mod zmq;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::figures::Figures;
 use super::part::{Part, Task, Waiting};
@@ -30,6 +31,9 @@ use crate::Result;
 
 /// Bytes at the start of a payload that are written and looked at by those who work in place.
 const LOOKED_AT: usize = 8;
+
+/// How long one look of a reader lasts that looks by itself.
+const SPIN: Duration = Duration::from_micros(20);
 
 /// A way of sending messages from process to process.
 pub(crate) trait Peer {

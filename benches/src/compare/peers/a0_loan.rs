@@ -1,14 +1,9 @@
 //! AlephZero without copying: payloads are written and read in the topic, and only their start is touched.
 
-use std::time::Duration;
-
 use a0_std::{Error, File, FileOptions, ReaderOptions, ReaderSync, View, Wait, Writer};
 
-use super::{Channel, LOOKED_AT, Peer, Receive, Send};
+use super::{Channel, LOOKED_AT, Peer, Receive, SPIN, Send};
 use crate::Result;
-
-/// How long one look lasts.
-const SPIN: Duration = Duration::from_micros(20);
 
 pub(crate) enum Loaning {}
 

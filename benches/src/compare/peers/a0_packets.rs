@@ -1,14 +1,9 @@
 //! AlephZero as programs use it: each message is a packet with a new id and the five standard headers.
 
-use std::time::Duration;
-
 use a0_std::{Error, File, FileOptions, Init, ReaderOptions, ReaderSync, Wait, Writer};
 
-use super::{Channel, Peer, Receive, Send};
+use super::{Channel, Peer, Receive, SPIN, Send};
 use crate::Result;
-
-/// How long one look lasts.
-const SPIN: Duration = Duration::from_micros(20);
 
 pub(crate) enum Packets {}
 
