@@ -17,8 +17,12 @@ use crate::topic::Protocol;
 
 use owner::Owner;
 
-/// Looks at a deadman that was just taken, for its token to be counted up.
-const TOKEN_LOOKS: u32 = 1000;
+/// How long the token of a deadman that was just taken may take to be counted up: one that is stopped, or waits for a
+/// core, in between is waited for, but not for ever.
+const TOKEN_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Between two looks for that token. A sleep, because an owner of lower priority would not run if we only yielded.
+const TOKEN_POLL: Duration = Duration::from_micros(100);
 
 /// A sign of life. One program at a time takes it, and has it until it releases it or dies, however it dies; others wait
 /// for either, or just look.
@@ -256,11 +260,9 @@ impl Deadman {
             seen.taken
         })?;
         // Programs of 0.3 say that they have it a moment before they count.
-        for _ in 0..TOKEN_LOOKS {
-            if before != Some(seen.token) {
-                break;
-            }
-            thread::yield_now();
+        let give_up = Instant::now() + TOKEN_PATIENCE;
+        while seen.taken && before == Some(seen.token) && Instant::now() < give_up {
+            thread::sleep(TOKEN_POLL);
             seen = self.shared.file.look();
         }
         Ok(seen.token)

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Barrier;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +16,9 @@ use crate::common::topic;
 
 /// A thread id larger than any that Linux gives out.
 const NOBODY: u32 = 0x3FFF_FFF0;
+
+/// The flag of those who sleep until the owner's word changes.
+const WAITERS: u32 = 1 << 31;
 
 /// Where the owner's thread id lies.
 fn owner_word(layout: DeadmanLayout) -> usize {
@@ -66,19 +68,14 @@ fn a_token_that_is_late_is_waited_for() {
     // An owner of 0.3 is there before it has counted.
     let deadman = Deadman::new(&topic()).unwrap();
     let bytes = Bytes::map(deadman.path());
-    let begun = Barrier::new(2);
     thread::scope(|scope| {
-        let token = scope.spawn(|| {
-            begun.wait();
-            deadman.wait_taken(PATIENCE)
-        });
-        begun.wait();
-        thread::sleep(SECOND / 20);
+        let token = scope.spawn(|| deadman.wait_taken(PATIENCE));
         let word = bytes.word(16);
+        common::until(|| word.load(Ordering::SeqCst) == WAITERS);
         word.store(std::process::id(), Ordering::SeqCst);
         futex::wake(word, futex::Flags::empty(), i32::MAX as u32).unwrap();
-        // The other one runs now, if it ever does before the token is there.
-        thread::yield_now();
+        // The other one is awake now, and the owner waits for a core.
+        thread::sleep(SECOND / 20);
         bytes.word(24).store(7, Ordering::SeqCst);
         assert_eq!(token.join().unwrap().unwrap(), 7);
     });
