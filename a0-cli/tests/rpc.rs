@@ -82,8 +82,11 @@ fn a_command_that_fails_fails_the_call() {
 #[test]
 fn calls_end_in_time() {
     let root = Root::new();
-    assert_eq!(root.run("rpc call nobody --timeout 0.1").code, Some(3));
-    assert_eq!(root.run("prpc call nobody --timeout 0.1").code, Some(3));
+    for protocol in ["rpc", "prpc"] {
+        let said = root.run(&format!("{protocol} call nobody --timeout 0.1"));
+        assert_eq!((said.code, said.out.as_str()), (Some(3), ""));
+        assert_eq!(said.err, "a0: nobody: no reply within 100ms; is its server running?\n");
+    }
     // Both were cancelled.
     for (protocol, kinds) in [("rpc", ["request", "cancel"]), ("prpc", ["connect", "cancel"])] {
         let out = root.ok(&format!("{protocol} echo nobody --init oldest --count 2"));

@@ -9,9 +9,9 @@ use clap::Parser;
 use serde_json::Map;
 
 use crate::commands::Format;
-use crate::commands::rpc::call::{GLANCE, What, ended};
+use crate::commands::rpc::call::{GLANCE, What};
 use crate::console::output;
-use crate::end::{End, Outcome};
+use crate::end::Outcome;
 use crate::quantity::seconds;
 use crate::stop::Stop;
 
@@ -53,11 +53,12 @@ impl Args {
         let _hold = stop.hold();
         let callback = move |progress| drop(tell.send(progress));
         let id = client.connect_with(&what.headers(), what.payload(), None, callback)?;
-        let mut deadline = Instant::now().checked_add(timeout.unwrap_or(FIRST));
+        let mut patience = Some(timeout.unwrap_or(FIRST));
+        let mut waiting_since = Instant::now();
         loop {
             match told.recv_timeout(GLANCE) {
                 Ok(progress) => {
-                    let progress = progress.map_err(ended)?;
+                    let progress = progress?;
                     let done = progress.done();
                     if !(done && progress.payload().is_empty() && what.format == Format::Text) {
                         let object = Map::from_iter([("done".to_owned(), done.into())]);
@@ -70,12 +71,12 @@ impl Args {
                     if done {
                         return Ok(());
                     }
-                    deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+                    (patience, waiting_since) = (timeout, Instant::now());
                 }
                 Err(RecvTimeoutError::Timeout) if stop.reason().is_none() => {
-                    if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    if let Some(patience) = patience.filter(|patience| waiting_since.elapsed() >= *patience) {
                         client.cancel(&id)?;
-                        return Err(End::TimedOut);
+                        return Err(what.timed_out(patience));
                     }
                 }
                 Err(_) => return Ok(client.cancel(&id)?),

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::commands::Format;
 use crate::commands::publish::header;
-use crate::console::{Output, output};
+use crate::console::{Output, complain, output};
 use crate::end::{End, Outcome};
 use crate::quantity::seconds;
 use crate::render::insert_packet;
@@ -73,8 +73,12 @@ impl Args {
         loop {
             match told.recv_timeout(GLANCE) {
                 Ok(reply) => {
+                    let reply = match reply {
+                        Err(Error::Timeout { .. }) => return Err(what.timed_out(timeout)),
+                        reply => reply?,
+                    };
                     let mut output = output()?;
-                    what.print(&mut output, &reply.map_err(ended)?, Map::new())?;
+                    what.print(&mut output, &reply, Map::new())?;
                     return Ok(output.flush()?);
                 }
                 Err(RecvTimeoutError::Timeout) if stop.reason().is_none() => {}
@@ -93,6 +97,12 @@ impl What {
         self.payload.as_bytes()
     }
 
+    /// Says that there was no reply for so long.
+    pub(crate) fn timed_out(&self, waited: Duration) -> End {
+        complain(format_args!("{}: no reply within {waited:?}; is its server running?", self.topic));
+        End::TimedOut
+    }
+
     /// Prints a reply.
     pub(crate) fn print(&self, output: &mut Output, reply: &PacketBuf, mut object: Map<String, Value>) -> Outcome {
         match self.format {
@@ -106,13 +116,5 @@ impl What {
             }
         }
         Ok(())
-    }
-}
-
-/// Why a call has ended.
-pub(crate) fn ended(error: Error) -> End {
-    match error {
-        Error::Timeout { .. } => End::TimedOut,
-        other => other.into(),
     }
 }
