@@ -92,7 +92,8 @@ impl Turn {
     /// Whether the directory is still there, under this path; `false` if that is not known.
     pub(super) fn is_in(&self, path: &Path) -> bool {
         let (Some(Ok(ours)), Ok(there)) = (self.dir.as_ref().map(fstat), stat(path)) else { return false };
-        (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
+        // For a moment, a directory that is being removed still has its name, but takes no files any more.
+        ours.st_nlink > 0 && (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
     }
 }
 
