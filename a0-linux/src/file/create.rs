@@ -38,7 +38,9 @@ pub(super) fn create(
     check_name(path)?;
     kind.check_size(path, options.size)?;
     let dir = directory::parent(path);
-    directory::create(dir, options.dir_mode)?;
+    if !directory::create(dir, options.dir_mode)? {
+        return Ok(None);
+    }
 
     let turn = Turn::take(dir);
     if let Some(theirs) = open_existing(kind, path, options.access)? {
@@ -116,7 +118,7 @@ fn check_name(path: &Path) -> Result<(), FileError> {
 }
 
 fn is_dangling(path: &Path) -> bool {
-    rustix::fs::lstat(path).is_ok() && matches!(rustix::fs::stat(path), Err(Errno::NOENT))
+    directory::is_link(path) && matches!(rustix::fs::stat(path), Err(Errno::NOENT))
 }
 
 /// An empty file that nobody else may open. Dropping it removes it.

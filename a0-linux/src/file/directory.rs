@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, fstat, stat};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, fstat, lstat, stat};
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::file::error::FileError;
@@ -22,8 +22,8 @@ pub(super) fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Creates what is missing of `dir`.
-pub(super) fn create(dir: &Path, mode: u32) -> Result<(), FileError> {
+/// Creates what is missing of `dir`; `false` if somebody removes it again meanwhile.
+pub(super) fn create(dir: &Path, mode: u32) -> Result<bool, FileError> {
     let mut prefix = PathBuf::new();
     for part in dir.components() {
         prefix.push(part);
@@ -33,12 +33,22 @@ pub(super) fn create(dir: &Path, mode: u32) -> Result<(), FileError> {
         match rustix::fs::mkdir(&prefix, Mode::from_raw_mode(mode)) {
             Ok(()) => {}
             // Somebody else was faster, or something else is there.
-            Err(Errno::EXIST) if is_directory(&prefix)? == Some(true) => {}
-            Err(Errno::EXIST) => return Err(FileError::NotADirectory { path: prefix }),
+            Err(Errno::EXIST) => match is_directory(&prefix)? {
+                Some(true) => {}
+                None if !is_link(&prefix) => return Ok(false),
+                _ => return Err(FileError::NotADirectory { path: prefix }),
+            },
+            // Directories of /proc are there, and say so, too.
+            Err(Errno::NOENT) if is_directory(parent(&prefix))?.is_none() => return Ok(false),
             Err(errno) => return Err(FileError::os(&prefix, "create directory", errno)),
         }
     }
-    Ok(())
+    Ok(true)
+}
+
+/// Whether it is a symbolic link, and not what one leads to.
+pub(super) fn is_link(path: &Path) -> bool {
+    lstat(path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
 }
 
 /// The error for a path that leads through something that is no directory.
