@@ -69,10 +69,16 @@ fn what_is_replayed_is_what_was_recorded() {
 fn ends_of_recordings() {
     let root = Root::new();
     let [a, b] = ["a.mcap", "b.mcap"].map(|name| root.path(name));
-    let recorder = record(&root, &a, "");
+    // SIGHUP is what comes when the terminal is closed.
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
+        let recorder = record(&root, &a, "");
+        root.ok("pub t x");
+        assert_eq!(end(recorder, signal).code, Some(code));
+        assert_eq!((&info(&root, &a)["complete"], messages(&root, &a)), (&true.into(), 1));
+        std::fs::remove_file(&a).unwrap();
+        root.ok("clear t");
+    }
     root.ok("pub t x");
-    assert_eq!(end(recorder, Signal::SIGTERM).code, Some(143));
-    assert_eq!((&info(&root, &a)["complete"], messages(&root, &a)), (&true.into(), 1));
     root.ok(&format!("record --history --duration 0.05 -o {}", b.display()));
     assert_eq!((&info(&root, &b)["complete"], messages(&root, &b)), (&true.into(), 1));
     let complaint = root.fails(&format!("record -o {}", b.display()));
