@@ -43,6 +43,9 @@ fn arguments_that_make_no_sense() {
     let root = Root::new();
     for (args, expected) in [
         ("pub t x --count -1", "invalid value '-1' for '--count <COUNT>'"),
+        ("hz t -w -1", "invalid value '-1' for '--window <SECONDS>': use a number of seconds"),
+        ("cfg read t --timeout -1", "invalid value '-1' for '--timeout <SECONDS>': use a number of seconds"),
+        ("record --split-size -5 -o x", "invalid value '-5' for '--split-size <BYTES>': use a number of bytes"),
         ("record --check", "<--rules <FILE>|--rules-topic <TOPIC>>"),
     ] {
         let said = root.run(args);

@@ -55,7 +55,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "PROTOCOL", value_parser = PossibleValuesParser::new(PROTOCOLS))]
     protocol: Vec<String>,
     /// So many times as fast
-    #[arg(short, long, value_name = "FACTOR", value_parser = factor, default_value = "1", allow_negative_numbers = true)]
+    #[arg(short, long, value_name = "FACTOR", value_parser = factor, default_value = "1")]
     rate: f64,
     /// Begin again at the end
     #[arg(short = 'l', long = "loop")]
