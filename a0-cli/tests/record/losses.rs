@@ -26,6 +26,10 @@ fn a_killed_recorder_leaves_what_was_flushed() {
     assert_eq!(facts["complete"], false);
     assert!(facts["problem"].as_str().unwrap().contains("it has no end"), "{facts}");
     assert_eq!((&facts["topics"][0]["missed"], &facts["topics"][0]["damaged"]), (&0.into(), &Value::Null));
+    // It does not say at its end what is in it.
+    let complaint = other.fails(&format!("replay {} --topic-map tt=u", file.display()));
+    assert!(complaint.starts_with("--topic-map tt=u: there is no topic tt in "), "{complaint}");
+    assert!(!other.path("t.pubsub.a0").exists());
     let replayed = other.run(&format!("replay {} --rate 1000", file.display()));
     assert_eq!(replayed.code, Some(0));
     assert!(replayed.err.contains("it has no end") && replayed.err.lines().count() == 1, "{replayed:?}");
