@@ -85,10 +85,25 @@ fn a_full_disk_is_said_and_costs_only_what_was_not_written() {
     assert_eq!(facts["complete"], false);
     let recorded = facts["messages"].as_u64().unwrap();
     assert!(recorded > 0 && recorded < 60, "{facts}");
-    assert!(said.err.contains("r.mcap: No space left on device"), "{said:?}");
+    assert!(
+        said.err.contains("r.mcap: No space left on device (os error 28): make room, or record elsewhere; the first "),
+        "{said:?}"
+    );
     let promised = said.err.split("the first ").nth(1).unwrap().split(' ').next().unwrap();
     assert!(promised.parse::<u64>().unwrap() <= recorded, "{said:?}");
     assert_eq!(said.err.lines().count(), 1, "{said:?}");
+}
+
+#[test]
+fn a_disk_that_is_full_from_the_start() {
+    let root = Root::new();
+    let script = "head -c 2M /dev/zero >$A0_ROOT/full; $a0 record -o $A0_ROOT/r.mcap; echo $?; ls $A0_ROOT";
+    let said = root.in_tmpfs("size=1m", script);
+    assert_eq!(said.out, "1\nfull\n", "{said:?}");
+    assert!(
+        said.err.ends_with("r.mcap: No space left on device (os error 28): make room, or record elsewhere\n"),
+        "{said:?}"
+    );
 }
 
 #[test]

@@ -87,6 +87,20 @@ fn ends_of_recordings() {
     assert!(complaint.starts_with("cannot create /nowhere/x.mcap: No such file"), "{complaint}");
 }
 
+/// It would end when it comes to that file.
+#[test]
+fn parts_of_an_earlier_recording() {
+    let root = Root::new();
+    for (name, in_the_way) in [("run.mcap", "run.0007.mcap"), ("run", "run.0000")] {
+        let [file, in_the_way] = [name, in_the_way].map(|name| root.path(name));
+        std::fs::write(&in_the_way, "").unwrap();
+        let complaint = root.fails(&format!("record -o {} --split-time 1", file.display()));
+        assert_eq!(complaint, format!("{} exists already; choose another name, or remove it", in_the_way.display()));
+        assert!(!numbered(&file, 0).exists());
+        root.ok(&format!("record -o {} --duration 0", file.display()));
+    }
+}
+
 #[test]
 fn splits() {
     let (root, other) = (Root::new(), Root::new());
