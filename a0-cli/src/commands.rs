@@ -25,7 +25,7 @@ mod top;
 mod verify;
 mod watch;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::Cli;
 use crate::end::Outcome;
@@ -69,7 +69,11 @@ impl Command {
         let mut args = std::env::args_os().skip(1).peekable();
         match args.peek() {
             Some(first) if first == demo::PEER => Command::DemoPeer(demo::PeerArgs::parse_from(args)),
-            _ => Cli::parse().command,
+            _ => {
+                let mut command = numbers_are_values(Cli::command());
+                let cli = Cli::from_arg_matches(&command.get_matches_mut());
+                cli.unwrap_or_else(|error| error.format(&mut command).exit()).command
+            }
         }
     }
 
@@ -103,6 +107,16 @@ impl Command {
             Command::DemoPeer(args) => args.run(),
         }
     }
+}
+
+/// Has a negative number be what an option gets, so that it is refused with a reason. Otherwise clap takes it for an option
+/// that does not exist, and advises to make it a topic.
+fn numbers_are_values(command: clap::Command) -> clap::Command {
+    let take = |arg: clap::Arg| match !arg.is_positional() && arg.get_action().takes_values() {
+        true => arg.allow_negative_numbers(true),
+        false => arg,
+    };
+    command.mut_args(take).mut_subcommands(numbers_are_values)
 }
 
 /// How facts are printed.

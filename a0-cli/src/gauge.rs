@@ -171,7 +171,7 @@ impl<G: Gauge> Meter<G> {
         let window = Window { seconds, ..std::mem::take(&mut self.window) };
         let line = match format {
             Format::Text if !self.tap.is_there() && window.messages == 0 => format!("{}  not there yet", self.topic),
-            Format::Text => format!("{}  {}{}", self.topic, self.gauge.text(&window), window.remarks()),
+            Format::Text => format!("{}  {}", self.topic, self.gauge.text(&window)),
             Format::Json => {
                 let mut facts = Map::new();
                 let mut fact = |key: &str, value: Value| facts.insert(key.to_owned(), value);
@@ -197,8 +197,9 @@ impl Window {
         all / self.seconds
     }
 
-    fn remarks(&self) -> String {
-        let mut remarks = format!("; {} messages", self.messages);
+    /// What was counted. Not at the end of a line, which narrow terminals cut off.
+    pub(crate) fn remarks(&self) -> String {
+        let mut remarks = format!("{} messages", self.messages);
         for (count, what) in [(self.missed, "missed"), (self.damaged, "damaged")] {
             if count > 0 {
                 remarks += &format!(", {count} {what}");

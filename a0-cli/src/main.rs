@@ -52,7 +52,7 @@ Exit codes:
   1  an error, said in one line that starts with 'a0: '
   2  wrong usage
   3  timed out
-  130, 143  ended by SIGINT (Ctrl-C), SIGTERM
+  129, 130, 143  ended by SIGHUP (the terminal was closed), SIGINT (Ctrl-C), SIGTERM
 
 Environment:
   A0_ROOT                         directory of all topics

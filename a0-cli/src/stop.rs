@@ -1,4 +1,4 @@
-//! Ending in good order: SIGINT, SIGTERM, and readers of the output that go away.
+//! Ending in good order: SIGINT, SIGTERM, SIGHUP, and readers of the output that go away.
 //!
 //! Signals are blocked in all threads and taken by one that waits for them, so no code runs inside a signal handler.
 //! What a command is in the middle of is left time to finish, as long as a [`Hold`] says so.
@@ -15,14 +15,14 @@ use std::time::{Duration, Instant};
 
 use a0_std::{DeadmanInterrupter, Interrupter};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
 use crate::end::{End, Outcome};
 
-/// The signals that end a command.
-const SIGNALS: [Signal; 2] = [Signal::SIGINT, Signal::SIGTERM];
+/// The signals that end a command. SIGHUP says that its terminal was closed.
+const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
 /// How long a command that asked for time is waited for: it may be stuck in a write to a pipe that nobody empties.
 const GRACE: Duration = Duration::from_secs(2);
@@ -102,7 +102,10 @@ impl Stop {
     /// Starts waiting for signals. To be called before any other thread exists.
     pub(crate) fn install() -> Outcome<Stop> {
         let stop = Stop { shared: Arc::default() };
-        let signals = SigSet::from_iter(SIGNALS);
+        let mut signals = SigSet::from_iter(SIGNALS);
+        if outlives_terminal() {
+            signals.remove(Signal::SIGHUP);
+        }
         signals.thread_block().map_err(End::failed)?;
         let watcher = stop.clone();
         spawn("a0-signals", move || {
@@ -147,8 +150,8 @@ impl Stop {
         state.blocked = Some(blocked);
     }
 
-    /// Runs another program to its end. Meanwhile SIGTERM goes to that one, and SIGINT has no effect here: Ctrl-C reaches
-    /// both. Gives `None` if it is time to end.
+    /// Runs another program to its end. Meanwhile SIGTERM and SIGHUP go to that one, and SIGINT has no effect here: Ctrl-C
+    /// reaches both. Gives `None` if it is time to end.
     pub(crate) fn run(&self, command: &mut Command) -> io::Result<Option<ExitStatus>> {
         // Locked, so that no signal comes between.
         let mut state = self.state();
@@ -171,7 +174,7 @@ impl Stop {
     /// Whether a signal is for the program that runs.
     fn passes_on(&self, signal: Signal) -> bool {
         let state = self.state();
-        if let Some(program) = state.program.filter(|_| signal == Signal::SIGTERM) {
+        if let Some(program) = state.program.filter(|_| signal != Signal::SIGINT) {
             // Can only fail if it has just ended.
             let _ = kill(program, signal);
         }
@@ -225,6 +228,19 @@ impl Drop for Hold<'_> {
     fn drop(&mut self) {
         self.stop.state().holds -= 1;
         self.stop.shared.changed.notify_all();
+    }
+}
+
+/// Whether whoever started this process wants that (`nohup`). A signal that is waited for comes even if it is ignored.
+fn outlives_terminal() -> bool {
+    // SAFETY: no code of ours runs on that signal, before or after.
+    match unsafe { signal(Signal::SIGHUP, SigHandler::SigDfl) } {
+        Ok(SigHandler::SigIgn) => {
+            // SAFETY: as above.
+            let _ = unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) };
+            true
+        }
+        _ => false,
     }
 }
 

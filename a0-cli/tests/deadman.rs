@@ -115,9 +115,11 @@ fn signals_are_for_the_command() {
     std::thread::sleep(Duration::from_millis(300));
     assert!(is_taken(&root, "job"));
     assert_eq!(finish(slow, SOON).code, Some(5));
-    let plain = start("echo ready; exec sleep 60");
-    send(&plain, Signal::SIGTERM);
-    assert_eq!(finish(plain, SOON).code, Some(143));
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
+        let plain = start("echo ready; exec sleep 60");
+        send(&plain, signal);
+        assert_eq!(finish(plain, SOON).code, Some(code));
+    }
     assert_eq!(root.ok("deadman state job"), "job: free\n");
 }
 

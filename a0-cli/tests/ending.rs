@@ -5,7 +5,7 @@ mod common;
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::{Root, finish, send, until};
@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_secs(5);
 #[test]
 fn signals_end_a_blocked_echo() {
     let root = Root::new();
-    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
         root.ok("pub t hello");
         let mut echo = root.start("echo t --init most-recent");
         let mut line = String::new();
@@ -28,6 +28,24 @@ fn signals_end_a_blocked_echo() {
         let said = finish(echo, SOON);
         assert_eq!((said.code, said.err.as_str()), (Some(code), ""));
     }
+}
+
+/// As with `nohup`.
+#[test]
+fn who_is_to_outlive_the_terminal_does() {
+    let root = Root::new();
+    let script = format!("trap '' HUP; exec {} echo t", env!("CARGO_BIN_EXE_a0"));
+    let mut echo = Command::new("sh");
+    echo.args(["-c", &script]).env("A0_ROOT", root.0.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut echo = echo.spawn().unwrap();
+    root.await_topic("t");
+    send(&echo, Signal::SIGHUP);
+    std::thread::sleep(Duration::from_millis(50));
+    root.ok("pub t hello");
+    let mut line = String::new();
+    BufReader::new(echo.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "[1] hello\n");
+    finish(echo, SOON);
 }
 
 #[test]

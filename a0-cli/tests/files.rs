@@ -56,7 +56,7 @@ fn list() {
     assert_eq!(found[4]["seq_high"], Value::Null);
     let text = root.ok("ls");
     assert_eq!(text.lines().count(), 7, "{text}");
-    assert!(text.contains("damaged: ") && text.contains("1-3") && text.contains("never taken"), "{text}");
+    assert!(text.contains("error: ") && text.contains("1-3") && text.contains("never taken"), "{text}");
 }
 
 #[test]

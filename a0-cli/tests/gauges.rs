@@ -184,13 +184,31 @@ fn watching_leaves_no_trace() {
     for (args, shown) in [
         ("hz t --duration 0.05", "t  0.00 Hz; 0 messages\n"),
         ("bw t --duration 0.05", "t  0 B/s; 0 messages\n"),
-        ("delay t --window 0.05 -n 1", "t  nothing to measure; 0 messages\n"),
+        ("delay t --window 0.05 -n 1", "t  0 messages; nothing to measure\n"),
     ] {
         let said = without_privileges(&root.command(args), root.0.path());
         assert_eq!((said.code, said.err.as_str(), said.out.as_str()), (Some(0), "", shown), "{args}");
     }
     assert!(std::fs::read(&path).unwrap() == before);
     assert_eq!(std::fs::read_dir(root.0.path()).unwrap().count(), 1);
+}
+
+/// Not cut off by a terminal of 80 columns.
+#[test]
+fn what_was_counted_comes_first() {
+    let root = Root::new();
+    let mut publisher = root.start("pub t hello --rate 200");
+    root.await_topic("t");
+    for (command, then) in [
+        ("hz", " messages; interval ms: min "),
+        ("bw", " messages; size: min 5 B"),
+        ("delay", " messages; delay ms: min "),
+    ] {
+        let line = root.ok(&format!("{command} t --window 0.5 -n 1"));
+        assert!(line.find(then).is_some_and(|at| at < 40), "{line}");
+    }
+    publisher.kill().unwrap();
+    publisher.wait().unwrap();
 }
 
 #[test]

@@ -12,14 +12,30 @@ fn a_replay_of_nothing() {
     root.ok(&format!("record --history --duration 0.05 -o {}", file.display()));
     root.ok("rm cam/front");
     let replay = format!("replay {}", file.display());
-    let complaint = root.fails(&format!("{replay} cam/frnt"));
-    assert!(complaint.ends_with("run.mcap: nothing in it is to be replayed"), "{complaint}");
+    for args in ["cam/frnt", "--protocol cfg", "--start 1"] {
+        let complaint = root.fails(&format!("{replay} {args}"));
+        assert!(complaint.contains("run.mcap: nothing in it is to be replayed: "), "{complaint}");
+        assert!(complaint.ends_with(" leave out all 1 messages (see a0 info)"), "{complaint}");
+    }
     for map in ["cam/front", "cam/front=", "=copy"] {
         let said = root.run(&format!("{replay} --topic-map {map}"));
         assert!(said.err.contains("use RECORDED=NEW, such as cam/front=test/front"), "{said:?}");
         assert_eq!(said.code, Some(2));
     }
     assert!(!root.path("cam/front.pubsub.a0").exists());
+    // Requests are not what one gets without asking.
+    let calls = root.path("calls.mcap");
+    assert_eq!(root.run("rpc call shout hello --timeout 0.05").code, Some(3));
+    root.ok(&format!("record --history --duration 0.05 -o {}", calls.display()));
+    let complaint = root.fails(&format!("replay {}", calls.display()));
+    assert!(complaint.contains("--protocol (rpc and prpc are replayed only if asked for)"), "{complaint}");
+    root.ok("pub t hello");
+    root.ok(&format!("record --history --duration 0.05 -o {}", root.path("both.mcap").display()));
+    let line = root.ok(&format!("replay {}", root.path("both.mcap").display()));
+    assert!(
+        line.starts_with("1 messages in ") && line.contains(" ms at most; ") && line.ends_with(" left out\n"),
+        "{line}"
+    );
     // Who asks for everything gets it, even if it is nothing.
     let nothing = root.path("nothing.mcap");
     root.ok(&format!("record --duration 0.05 -o {}", nothing.display()));
@@ -43,6 +59,9 @@ fn arguments_that_make_no_sense() {
     let root = Root::new();
     for (args, expected) in [
         ("pub t x --count -1", "invalid value '-1' for '--count <COUNT>'"),
+        ("hz t -w -1", "invalid value '-1' for '--window <SECONDS>': use a number of seconds"),
+        ("cfg read t --timeout -1", "invalid value '-1' for '--timeout <SECONDS>': use a number of seconds"),
+        ("record --split-size -5 -o x", "invalid value '-5' for '--split-size <BYTES>': use a number of bytes"),
         ("record --check", "<--rules <FILE>|--rules-topic <TOPIC>>"),
     ] {
         let said = root.run(args);

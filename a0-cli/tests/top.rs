@@ -232,10 +232,14 @@ fn once_for_scripts_and_without_a_trace() {
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
     let words: Vec<Vec<_>> = said.out.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(words[0], "TOPIC PROTO RATE/s BYTES/s LATEST TOTAL USED LOST WAITS LOCK".split(' ').collect::<Vec<_>>());
-    assert_eq!(words[1][..3], ["bad", "log", "damaged"]);
+    assert_eq!(words[1][..3], ["bad", "log", "error"]);
     assert_eq!(words[2][..3], ["cam/front", "pubsub", "0.0"]);
     assert_eq!(words[2][7..], ["3", "2%", "0", "no", "free"]);
     assert_eq!((words[3][2], words[4][2], words.len()), ("free", "new", 6));
+    // That is not damage.
+    std::fs::set_permissions(root.path("robot.cfg.a0"), Permissions::from_mode(0o000)).unwrap();
+    let said = without_privileges(&root.command("ls"), root.0.path());
+    assert!(said.out.contains(" error: no permission to read ") && !said.out.contains("damaged"), "{said:?}");
 
     // Somebody has the lock.
     let file = File::open(&path, &FileOptions::default()).unwrap();

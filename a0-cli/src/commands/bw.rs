@@ -23,7 +23,7 @@ Examples:
   a0 bw cam/front --format json | jq .bytes_per_second
 
 Formats:
-  text  TOPIC BANDWIDTH, the sizes of payloads, what was counted; renewed in place on a terminal
+  text  TOPIC BANDWIDTH, what was counted, the sizes of payloads; renewed in place on a terminal
   json  one object a line for each topic and window: topic, there, seconds, messages, missed,
         damaged, bytes, bytes_per_second, size (min, mean, p50, p99, max; p50 and p99 to 1 %; null
         without a message)")]
@@ -54,7 +54,7 @@ impl Gauge for Sizes {
     }
 
     fn text(&self, window: &Window) -> String {
-        let mut text = format!("{}/s", human(self.rate(window) as u64));
+        let mut text = format!("{}/s; {}", human(self.rate(window) as u64), window.remarks());
         if let Some(spread) = self.0.text(|bytes| human(bytes as u64)) {
             text += &format!("; size: {spread}");
         }

@@ -24,7 +24,7 @@ Examples:
   a0 delay cam/front --window 10 --count 1 --format json | jq .delay_ms.p99
 
 Formats:
-  text  TOPIC, the delays in milliseconds, what was counted; renewed in place on a terminal
+  text  TOPIC, what was counted, the delays in milliseconds; renewed in place on a terminal
   json  one object a line for each topic and window: topic, there, seconds, messages, missed,
         damaged, delay_ms (min, mean, p50, p99, max; p50 and p99 to 1 %; null without a message),
         without_time, ahead (messages from the future, which are not measured), looked_every_ms")]
@@ -65,10 +65,11 @@ impl Gauge for Delays {
     }
 
     fn text(&self, window: &Window) -> String {
-        let mut text = match self.spread.text(milliseconds) {
-            Some(spread) => format!("delay ms: {spread}; looked every {:.3} ms", looked_every(window)),
-            None => "nothing to measure".to_owned(),
-        };
+        let mut text = window.remarks();
+        match self.spread.text(milliseconds) {
+            Some(spread) => text += &format!("; delay ms: {spread}; looked every {:.3} ms", looked_every(window)),
+            None => text += "; nothing to measure",
+        }
         for (count, what) in [(self.without_time, "without a time"), (self.ahead, "from the future")] {
             if count > 0 {
                 text += &format!("; {count} {what}");

@@ -24,7 +24,7 @@ Examples:
   a0 hz cam/front --format json | jq .rate
 
 Formats:
-  text  TOPIC RATE, the intervals in milliseconds, what was counted; renewed in place on a terminal
+  text  TOPIC RATE, what was counted, the intervals in milliseconds; renewed in place on a terminal
   json  one object a line for each topic and window: topic, there, seconds, messages, missed,
         damaged, rate, interval_ms (min, mean, p50, p99, max; p50 and p99 to 1 %; null without two
         messages), without_time")]
@@ -68,7 +68,7 @@ impl Gauge for Intervals {
     }
 
     fn text(&self, window: &Window) -> String {
-        let mut text = format!("{:.2} Hz", window.rate());
+        let mut text = format!("{:.2} Hz; {}", window.rate(), window.remarks());
         if let Some(spread) = self.spread.text(milliseconds) {
             text += &format!("; interval ms: {spread}");
         }

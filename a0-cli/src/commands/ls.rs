@@ -19,17 +19,17 @@ use crate::quantity::human;
 
 /// List the topics below A0_ROOT
 ///
-/// Lists every file that ends in .a0, or has the name of a topic by one of the templates A0_TOPIC_TMPL_... Damaged ones
-/// are listed with the reason. Changes nothing.
+/// Lists every file that ends in .a0, or has the name of a topic by one of the templates A0_TOPIC_TMPL_... Those
+/// that are damaged or cannot be read are listed with the reason. Changes nothing.
 #[derive(Debug, Parser)]
 #[command(after_help = "\
 Examples:
   a0 ls
-  a0 ls --format json | jq -r 'select(.error) | .path'  the damaged ones
+  a0 ls --format json | jq -r 'select(.error) | .path'  those that cannot be read
 
 JSON, one object a line:
-  protocol (null if unknown), topic, path, size, used, messages, seq_low, seq_high; damaged ones have error instead of
-  the last four, new ones that nobody has written to yet have null, and deadmen have what 'a0 deadman state' says")]
+  protocol (null if unknown), topic, path, size, used, messages, seq_low, seq_high; those that are damaged or
+  cannot be read have error instead of the last four, new ones that nobody has written to yet have null, and deadmen have what 'a0 deadman state' says")]
 pub(crate) struct Args {
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
@@ -108,7 +108,7 @@ fn row(name: &Name, size: u64, found: &Result<Found, String>) -> Vec<String> {
         }
         Ok(Found::Deadman(look)) => row.extend(["-".to_owned(), "-".to_owned(), look.to_string()]),
         Ok(Found::New) => row.extend(["-".to_owned(), "0".to_owned(), "new".to_owned()]),
-        Err(reason) => row.extend(["-".to_owned(), "-".to_owned(), format!("damaged: {reason}")]),
+        Err(reason) => row.extend(["-".to_owned(), "-".to_owned(), format!("error: {reason}")]),
     }
     row
 }

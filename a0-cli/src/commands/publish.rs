@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(short = 'H', long = "header", value_name = "K=V", value_parser = header)]
     headers: Vec<(String, String)>,
     /// Number of messages [default: 1, or no limit with --rate or standard input]
-    #[arg(short = 'n', long, allow_negative_numbers = true)]
+    #[arg(short = 'n', long)]
     count: Option<u64>,
     /// Messages per second [default: as fast as possible]
     #[arg(short, long, value_name = "HZ", value_parser = rate)]

@@ -155,7 +155,8 @@ impl Args {
             let now = Instant::now();
             sink.look_after(now)?;
             if now >= tell && board.is_live() {
-                board.show(&[format!("{}{}", describe(sink, recorder, started), recorder.waiting())])?;
+                // What cannot be shown, because the terminal was closed, is no reason to end.
+                let _ = board.show(&[format!("{}{}", describe(sink, recorder, started), recorder.waiting())]);
                 tell = now + TELL;
             }
             if idle {

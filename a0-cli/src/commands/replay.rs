@@ -1,6 +1,6 @@
 //! `a0 replay`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -55,7 +55,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "PROTOCOL", value_parser = PossibleValuesParser::new(PROTOCOLS))]
     protocol: Vec<String>,
     /// So many times as fast
-    #[arg(short, long, value_name = "FACTOR", value_parser = factor, default_value = "1", allow_negative_numbers = true)]
+    #[arg(short, long, value_name = "FACTOR", value_parser = factor, default_value = "1")]
     rate: f64,
     /// Begin again at the end
     #[arg(short = 'l', long = "loop")]
@@ -95,6 +95,8 @@ struct Player<'a> {
 #[derive(Default)]
 struct Report {
     messages: u64,
+    /// Messages that are not asked for.
+    left_out: u64,
     /// Recorded data that are no packets.
     damaged: u64,
     late: Duration,
@@ -140,9 +142,9 @@ impl Args {
             if stop.reason().is_some() {
                 break;
             }
-            // A pattern that is misspelled; but who asks for everything may get nothing.
-            if player.report.messages == before && (self.again || self.patterns != [EVERYTHING]) {
-                return Err(End::failed(format_args!("{}: nothing in it is to be replayed", self.file.display())));
+            // A pattern that is misspelled, for one; but of an empty recording there may be nothing.
+            if player.report.messages == before {
+                self.check_nothing(player.report.left_out)?;
             }
             if !self.again {
                 break;
@@ -153,10 +155,32 @@ impl Args {
         Ok(player.board.last(&line)?)
     }
 
+    /// Whether it is right that nothing was replayed.
+    fn check_nothing(&self, left_out: u64) -> Outcome {
+        let file = self.file.display();
+        if left_out > 0 {
+            let calls = if self.protocol.is_empty() { " (rpc and prpc are replayed only if asked for)" } else { "" };
+            return Err(End::failed(format_args!(
+                "{file}: nothing in it is to be replayed: topics, --protocol{calls}, --start and --end leave out all \
+                 {left_out} messages (see a0 info)"
+            )));
+        }
+        match self.again || self.patterns != [EVERYTHING] {
+            true => Err(End::failed(format_args!("{file}: nothing in it is to be replayed"))),
+            false => Ok(()),
+        }
+    }
+
     /// A name that is misspelled would have the topic published under its own.
     fn check_topic_map(&self, source: &Source) -> Outcome {
-        let is_unknown = |name: &str| source.topics().is_some_and(|mut topics| topics.all(|topic| topic != name));
-        match self.topic_map.iter().find(|(from, _)| is_unknown(from)) {
+        if self.topic_map.is_empty() {
+            return Ok(());
+        }
+        let known: BTreeSet<String> = match source.topics() {
+            Some(topics) => topics.map(str::to_owned).collect(),
+            None => self.topics()?,
+        };
+        match self.topic_map.iter().find(|(from, _)| !known.contains(from)) {
             Some((from, to)) => {
                 let file = self.file.display();
                 Err(End::failed(format_args!(
@@ -165,6 +189,19 @@ impl Args {
             }
             None => Ok(()),
         }
+    }
+
+    /// The topics of a recording that does not say at its end which ones it has.
+    fn topics(&self) -> Outcome<BTreeSet<String>> {
+        let (mut source, mut topics) = (Source::open(&self.file)?, BTreeSet::new());
+        while let Some(item) = source.next()? {
+            if let Item::Message(Recorded { channel, .. }) = item
+                && !topics.contains(&channel.topic)
+            {
+                topics.insert(channel.topic.clone());
+            }
+        }
+        Ok(topics)
     }
 
     fn open(&self, path: &Path) -> Outcome<Target> {
@@ -185,10 +222,9 @@ impl Player<'_> {
             let Item::Message(message) = item else { continue };
             let since = message.time.saturating_sub(*first.get_or_insert(message.time));
             let since = Duration::from_nanos(since);
-            if since < self.args.start || self.args.end.is_some_and(|end| since > end) {
-                continue;
-            }
-            if !self.is_wanted(&message.channel)? {
+            let in_time = since >= self.args.start && self.args.end.is_none_or(|end| since <= end);
+            if !in_time || !self.is_wanted(&message.channel)? {
+                self.report.left_out += 1;
                 continue;
             }
             let ahead = (since - self.args.start).as_secs_f64() / self.args.rate;
@@ -310,14 +346,16 @@ impl Report {
     fn text(&self, took: Duration) -> String {
         let mean = self.late.as_secs_f64() * 1e3 / (self.messages.max(1) as f64);
         let latest = self.latest.as_secs_f64() * 1e3;
-        let damaged = match self.damaged {
-            0 => String::new(),
-            damaged => format!("; {damaged} were no packets"),
-        };
-        format!(
-            "{} messages in {:.1} s; late by {mean:.3} ms on average, {latest:.3} ms at most{damaged}",
+        let mut text = format!(
+            "{} messages in {:.1} s; late by {mean:.3} ms on average, {latest:.3} ms at most",
             self.messages,
             took.as_secs_f64()
-        )
+        );
+        for (count, what) in [(self.left_out, "left out"), (self.damaged, "were no packets")] {
+            if count > 0 {
+                text += &format!("; {count} {what}");
+            }
+        }
+        text
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -73,6 +74,10 @@ pub(crate) struct Stamp {
 impl Sink {
     /// Creates the first file.
     pub(crate) fn create(base: &Path, plan: Plan) -> Outcome<Sink> {
+        // Said now, and not when its turn comes, hours later.
+        if let Some(part) = plan.splits().then(|| earlier_part(base)).flatten() {
+            return Err(exists(&part));
+        }
         let part = Part::create(base, &plan, 0)?;
         Ok(Sink { base: base.to_owned(), plan, topics: vec![], part, parts: 0, bytes: 0 })
     }
@@ -203,14 +208,17 @@ impl Sink {
     }
 }
 
+impl Plan {
+    fn splits(&self) -> bool {
+        self.split_size.is_some() || self.split_time.is_some()
+    }
+}
+
 impl Part {
     fn create(base: &Path, plan: &Plan, number: u32) -> Outcome<Part> {
-        let split = plan.split_size.is_some() || plan.split_time.is_some();
-        let path = if split { numbered(base, number) } else { base.to_owned() };
+        let path = if plan.splits() { numbered(base, number) } else { base.to_owned() };
         let file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => {
-                End::failed(format_args!("{} exists already; choose another name, or remove it", path.display()))
-            }
+            ErrorKind::AlreadyExists => exists(&path),
             _ => End::failed(format_args!("cannot create {}: {error}", path.display())),
         })?;
         let bytes = Rc::default();
@@ -223,7 +231,11 @@ impl Part {
             .library(concat!("alephzero-rs/", env!("CARGO_PKG_VERSION")));
         let writer = options.create(output).map_err(|error| cannot_write(&path, error))?;
         let mut part = Part { path, writer, bytes, started: Instant::now(), due: None, messages: 0, flushed: 0 };
-        part.flush()?;
+        if let Err(end) = part.flush() {
+            // Of no use to anybody, and in the way of the next attempt. Nothing can be done where this fails.
+            let _ = std::fs::remove_file(&part.path);
+            return Err(end);
+        }
         Ok(part)
     }
 
@@ -248,8 +260,12 @@ impl Part {
     fn done<T>(&self, result: Result<T, McapError>) -> Outcome<T> {
         result.map_err(|error| {
             let End::Failed(reason) = cannot_write(&self.path, error) else { return End::Told };
-            let flushed = self.flushed;
-            End::failed(format_args!("{reason}; the first {flushed} messages in it can be replayed, perhaps some more"))
+            match self.flushed {
+                0 => End::Failed(reason),
+                n => End::failed(format_args!(
+                    "{reason}; the first {n} messages in it can be replayed, perhaps some more"
+                )),
+            }
         })
     }
 }
@@ -257,9 +273,29 @@ impl Part {
 fn cannot_write(path: &Path, error: McapError) -> End {
     let path = path.display();
     match error {
+        McapError::Io(error) if error.kind() == ErrorKind::StorageFull => {
+            End::failed(format_args!("cannot write {path}: {error}: make room, or record elsewhere"))
+        }
         McapError::Io(error) => End::failed(format_args!("cannot write {path}: {error}")),
         error => End::failed(format_args!("cannot write {path}: {error}")),
     }
+}
+
+fn exists(path: &Path) -> End {
+    End::failed(format_args!("{} exists already; choose another name, or remove it", path.display()))
+}
+
+/// A file, the first of several, whose name this recording would use, perhaps not before long.
+fn earlier_part(base: &Path) -> Option<PathBuf> {
+    let dir = base.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parts = std::fs::read_dir(dir).ok()?.flatten().map(|entry| base.with_file_name(entry.file_name()));
+    parts.filter(|path| is_part(path, base)).min()
+}
+
+fn is_part(path: &Path, base: &Path) -> bool {
+    let stem = if base.extension().is_some() { path.file_stem().map(Path::new) } else { Some(path) };
+    let number = stem.and_then(Path::extension).and_then(OsStr::to_str).and_then(|number| number.parse().ok());
+    number.is_some_and(|number| numbered(base, number) == path)
 }
 
 /// `run.mcap` is `run.0000.mcap`, `run.0001.mcap`, ….
@@ -302,5 +338,12 @@ mod tests {
             [name("/x/run.mcap", 0), name("run", 12), name("a.b.mcap", 12345)],
             ["/x/run.0000.mcap", "run.0012", "a.b.12345.mcap"]
         );
+        let is = |path: &str, base: &str| is_part(Path::new(path), Path::new(base));
+        assert!(is("/x/run.0000.mcap", "/x/run.mcap") && is("run.0012", "run") && is("a.b.12345.mcap", "a.b.mcap"));
+        for other in
+            ["run.mcap", "run.1.mcap", "run.00000.mcap", "ran.0000.mcap", "run.0000.lz4", "run.0000", "run.x.mcap"]
+        {
+            assert!(!is(other, "run.mcap"), "{other}");
+        }
     }
 }

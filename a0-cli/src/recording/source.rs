@@ -68,7 +68,14 @@ impl Source {
     }
 
     fn new(path: &Path, file: File) -> Outcome<Source> {
-        let size = file.metadata().map_err(|error| cannot_read(path, &error))?.len();
+        let metadata = file.metadata().map_err(|error| cannot_read(path, &error))?;
+        if !metadata.is_file() && !metadata.is_dir() {
+            let path = path.display();
+            return Err(End::failed(format_args!(
+                "{path} is a pipe or a device: write what comes to a file, and use that"
+            )));
+        }
+        let size = metadata.len();
         let options = options().with_emit_chunks(true).with_validate_data_section_crc(true);
         let index = Index { known_at_end: summary::channels(&file, size), ..Index::default() };
         let mut source = Source {

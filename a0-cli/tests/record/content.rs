@@ -137,5 +137,6 @@ fn files_that_are_made_to_harm() {
         }
     }
     assert!(root.fails(&format!("info {}", root.0.path().display())).contains("Is a directory"));
+    assert!(root.fails("replay /dev/null").starts_with("/dev/null is a pipe or a device: "));
     assert!(root.fails("info /nowhere").contains("cannot read /nowhere: No such file"));
 }

@@ -26,6 +26,10 @@ fn a_killed_recorder_leaves_what_was_flushed() {
     assert_eq!(facts["complete"], false);
     assert!(facts["problem"].as_str().unwrap().contains("it has no end"), "{facts}");
     assert_eq!((&facts["topics"][0]["missed"], &facts["topics"][0]["damaged"]), (&0.into(), &Value::Null));
+    // It does not say at its end what is in it.
+    let complaint = other.fails(&format!("replay {} --topic-map tt=u", file.display()));
+    assert!(complaint.starts_with("--topic-map tt=u: there is no topic tt in "), "{complaint}");
+    assert!(!other.path("t.pubsub.a0").exists());
     let replayed = other.run(&format!("replay {} --rate 1000", file.display()));
     assert_eq!(replayed.code, Some(0));
     assert!(replayed.err.contains("it has no end") && replayed.err.lines().count() == 1, "{replayed:?}");
@@ -81,10 +85,25 @@ fn a_full_disk_is_said_and_costs_only_what_was_not_written() {
     assert_eq!(facts["complete"], false);
     let recorded = facts["messages"].as_u64().unwrap();
     assert!(recorded > 0 && recorded < 60, "{facts}");
-    assert!(said.err.contains("r.mcap: No space left on device"), "{said:?}");
+    assert!(
+        said.err.contains("r.mcap: No space left on device (os error 28): make room, or record elsewhere; the first "),
+        "{said:?}"
+    );
     let promised = said.err.split("the first ").nth(1).unwrap().split(' ').next().unwrap();
     assert!(promised.parse::<u64>().unwrap() <= recorded, "{said:?}");
     assert_eq!(said.err.lines().count(), 1, "{said:?}");
+}
+
+#[test]
+fn a_disk_that_is_full_from_the_start() {
+    let root = Root::new();
+    let script = "head -c 2M /dev/zero >$A0_ROOT/full; $a0 record -o $A0_ROOT/r.mcap; echo $?; ls $A0_ROOT";
+    let said = root.in_tmpfs("size=1m", script);
+    assert_eq!(said.out, "1\nfull\n", "{said:?}");
+    assert!(
+        said.err.ends_with("r.mcap: No space left on device (os error 28): make room, or record elsewhere\n"),
+        "{said:?}"
+    );
 }
 
 #[test]

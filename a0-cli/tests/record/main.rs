@@ -69,16 +69,36 @@ fn what_is_replayed_is_what_was_recorded() {
 fn ends_of_recordings() {
     let root = Root::new();
     let [a, b] = ["a.mcap", "b.mcap"].map(|name| root.path(name));
-    let recorder = record(&root, &a, "");
+    // SIGHUP is what comes when the terminal is closed.
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
+        let recorder = record(&root, &a, "");
+        root.ok("pub t x");
+        assert_eq!(end(recorder, signal).code, Some(code));
+        assert_eq!((&info(&root, &a)["complete"], messages(&root, &a)), (&true.into(), 1));
+        std::fs::remove_file(&a).unwrap();
+        root.ok("clear t");
+    }
     root.ok("pub t x");
-    assert_eq!(end(recorder, Signal::SIGTERM).code, Some(143));
-    assert_eq!((&info(&root, &a)["complete"], messages(&root, &a)), (&true.into(), 1));
     root.ok(&format!("record --history --duration 0.05 -o {}", b.display()));
     assert_eq!((&info(&root, &b)["complete"], messages(&root, &b)), (&true.into(), 1));
     let complaint = root.fails(&format!("record -o {}", b.display()));
     assert_eq!(complaint, format!("{} exists already; choose another name, or remove it", b.display()));
     let complaint = root.fails("record -o /nowhere/x.mcap");
     assert!(complaint.starts_with("cannot create /nowhere/x.mcap: No such file"), "{complaint}");
+}
+
+/// It would end when it comes to that file.
+#[test]
+fn parts_of_an_earlier_recording() {
+    let root = Root::new();
+    for (name, in_the_way) in [("run.mcap", "run.0007.mcap"), ("run", "run.0000")] {
+        let [file, in_the_way] = [name, in_the_way].map(|name| root.path(name));
+        std::fs::write(&in_the_way, "").unwrap();
+        let complaint = root.fails(&format!("record -o {} --split-time 1", file.display()));
+        assert_eq!(complaint, format!("{} exists already; choose another name, or remove it", in_the_way.display()));
+        assert!(!numbered(&file, 0).exists());
+        root.ok(&format!("record -o {} --duration 0", file.display()));
+    }
 }
 
 #[test]

@@ -39,7 +39,6 @@ fn parts_of_a_recording() {
     assert_eq!(replay("cam/**"), [0, 50, 0]);
     assert_eq!(replay("--start 1 --end 2 a"), [11, 0, 0]);
     assert_eq!(replay("--topic-map cam/b=x/y a c*/*"), [50, 0, 50]);
-    assert_eq!(replay("--protocol cfg"), [0, 0, 0]);
     // As long as it took, divided by the rate; and what is left out takes no time.
     for (args, least, most) in [("--rate 10", 0.49, 4.0), ("--start 4.8", 0.1, 3.0)] {
         let (other, started) = (Root::new(), Instant::now());
@@ -49,7 +48,7 @@ fn parts_of_a_recording() {
     }
     let other = Root::new();
     let complaint = other.fails(&format!("replay {} --loop nothing", file.display()));
-    assert!(complaint.ends_with("nothing in it is to be replayed"), "{complaint}");
+    assert!(complaint.contains(": nothing in it is to be replayed: "), "{complaint}");
     let player = other.start(&format!("replay {} --loop --rate 1000", file.display()));
     until(|| other.path("a.pubsub.a0").exists() && packets(&other, "a.pubsub.a0").len() > 120);
     let line = stop(player);

@@ -19,8 +19,8 @@ const PATROL: Duration = Duration::from_secs(1);
 
 /// Have a deadman, until interrupted or while a command runs
 ///
-/// Waits until nobody else has it. With a command, SIGTERM is passed on to it, and its exit code is that of this one;
-/// should this process be killed, others see the deadman as free, although the command may live on.
+/// Waits until nobody else has it. With a command, SIGTERM and SIGHUP are passed on to it, and its exit code is that of
+/// this one; should this process be killed, others see the deadman as free, although the command may live on.
 #[derive(Debug, Parser)]
 #[command(after_help = "\
 Examples:

@@ -44,7 +44,7 @@ pub(super) fn name(row: &Row) -> String {
 
 fn rate(row: &Row) -> String {
     match (&row.look, row.rate) {
-        (Look::Damaged(_), _) => "damaged".to_owned(),
+        (Look::Damaged(_), _) => "error".to_owned(),
         (Look::New, _) => "new".to_owned(),
         (Look::Deadman(look), _) => if look.state.owner.is_some() { "taken" } else { "free" }.to_owned(),
         (Look::Messages(_), Some(rate)) => frequency(rate),

@@ -17,7 +17,7 @@ pub(super) enum Look {
     Deadman(deadman::Look),
     /// A file that nobody has written to yet.
     New,
-    /// A file that cannot be what its name says, and why.
+    /// A file that cannot be what its name says, or that this user may not read, and why.
     Damaged(String),
 }
 

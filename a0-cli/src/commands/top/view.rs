@@ -116,7 +116,7 @@ fn style(colours: bool, row: &Row) -> Style {
 /// What there is no column for.
 pub(super) fn said(row: &Row) -> String {
     match &row.look {
-        Look::Damaged(reason) => format!("damaged: {}", Escaped(reason)),
+        Look::Damaged(reason) => format!("error: {}", Escaped(reason)),
         Look::New => "nobody has written to it yet".to_owned(),
         Look::Deadman(look) => look.to_string(),
         Look::Messages(messages) => {
@@ -190,8 +190,8 @@ mod tests {
         // The selection moves with the screen.
         press(&mut app, &[KeyCode::End]);
         let lines = screen(&mut app, 80, 24);
-        assert_eq!(&lines[21][..40], "bad                 cfg      damaged    ");
-        assert_eq!(lines[22], "damaged: not a topic\\r");
+        assert_eq!(&lines[21][..40], "bad                 cfg        error    ");
+        assert_eq!(lines[22], "error: not a topic\\r");
         press(&mut app, &[KeyCode::Home]);
         assert!(screen(&mut app, 80, 24)[2].starts_with("cam/front"));
     }
