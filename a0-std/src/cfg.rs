@@ -83,7 +83,7 @@ impl Cfg {
     /// # Errors
     /// [`Error::BadMessage`] if it is no packet, [`Error::Topic`] if it is damaged.
     pub fn read(&self) -> Result<Option<PacketBuf>> {
-        newest(self.file(), to_packet)
+        newest(self.file(), |_, message| Ok(message.packet().into()))
     }
 
     /// What is configured; waits for somebody to write, at most `timeout` (a `Duration`, or `None` for as long as it
@@ -93,7 +93,7 @@ impl Cfg {
     /// [`Error::Timeout`], or as [`Cfg::read`].
     pub fn read_blocking(&self, timeout: impl Into<Option<Duration>>) -> Result<PacketBuf> {
         let mut reader = newest_reader(self.file())?;
-        to_packet(self.file(), &reader.read_blocking(timeout)?)
+        Ok(reader.read_blocking(timeout)?.packet().into())
     }
 
     /// Replaces the configuration.
@@ -248,15 +248,6 @@ fn newest<R>(file: &File, look: impl FnOnce(&File, &Message<'_>) -> Result<R>) -
     }
     // It came just now; or this is a reader that cannot lock, beside very fast writers.
     look(file, &reader.read_blocking(PATIENCE)?).map(Some)
-}
-
-fn to_packet(file: &File, message: &Message<'_>) -> Result<PacketBuf> {
-    PacketBuf::try_from(message.packet()).map_err(|source| Error::BadMessage {
-        path: file.path().to_owned(),
-        seq: message.seq(),
-        missed: message.missed(),
-        source,
-    })
 }
 
 #[cold]

@@ -1,6 +1,6 @@
 //! What is sent: an id, headers, a payload.
 
-use a0_core::{Id, PacketError};
+use a0_core::Id;
 
 use crate::id::random_id;
 
@@ -67,14 +67,12 @@ impl Packet {
     }
 }
 
-impl TryFrom<&PacketView<'_>> for Packet {
-    type Error = PacketError;
-
-    fn try_from(view: &PacketView<'_>) -> Result<Packet, PacketError> {
-        Ok(Packet {
-            id: Id::parse(view.id().as_bytes())?,
+impl From<&PacketView<'_>> for Packet {
+    fn from(view: &PacketView<'_>) -> Packet {
+        Packet {
+            id: view.to_id(),
             headers: view.headers().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
             payload: view.payload().to_owned(),
-        })
+        }
     }
 }

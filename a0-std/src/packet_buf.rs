@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use a0_core::{Id, PacketError};
+use a0_core::Id;
 
 use crate::packet::PacketView;
 
@@ -48,12 +48,10 @@ impl PacketBuf {
     }
 }
 
-impl TryFrom<&PacketView<'_>> for PacketBuf {
-    type Error = PacketError;
-
-    fn try_from(view: &PacketView<'_>) -> Result<PacketBuf, PacketError> {
+impl From<&PacketView<'_>> for PacketBuf {
+    fn from(view: &PacketView<'_>) -> PacketBuf {
         let bytes = view.as_bytes().to_vec();
-        Ok(PacketBuf { id: Id::parse(view.id().as_bytes())?, payload_at: bytes.len() - view.payload().len(), bytes })
+        PacketBuf { id: view.to_id(), payload_at: bytes.len() - view.payload().len(), bytes }
     }
 }
 

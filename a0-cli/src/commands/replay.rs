@@ -296,11 +296,11 @@ impl Player<'_> {
     }
 
     fn publish(&mut self, message: &Recorded, due: Instant) -> Outcome {
-        let packet = PacketView::parse(&message.data).and_then(|view| Packet::try_from(&view));
-        let Ok(packet) = packet else {
+        let Ok(view) = PacketView::parse(&message.data) else {
             self.report.damaged += 1;
             return Ok(());
         };
+        let packet = Packet::from(&view);
         let Some(Some(target)) = self.targets.get_mut(&message.channel.id) else { return Ok(()) };
         let mut published = target.write(&packet);
         if let Err(Error::TopicRemoved { path }) = published {

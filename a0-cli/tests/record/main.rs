@@ -34,7 +34,7 @@ fn packets(root: &Root, name: &str) -> Vec<PacketBuf> {
     let mut reader = ReaderSync::new(&file, Init::Oldest).unwrap();
     let mut packets = vec![];
     while let Some(message) = reader.read().unwrap() {
-        packets.push(PacketBuf::try_from(message.packet()).unwrap());
+        packets.push(PacketBuf::from(message.packet()));
     }
     packets
 }

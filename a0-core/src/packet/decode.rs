@@ -2,7 +2,7 @@
 
 use super::headers::{Entry, HeaderText};
 use super::{ENTRY_LEN, HeaderList, Headers, MIN_LEN, PacketError, WORD_LEN};
-use crate::id;
+use crate::id::{self, Id};
 
 /// A packet read in place from bytes that were checked once.
 ///
@@ -55,11 +55,16 @@ impl<'a> FlatPacket<'a> {
         Ok(Self { bytes, id, table, text: HeaderText::check(text, text_start, table)?, payload })
     }
 
-    /// The packet's id. [`Id::parse`](crate::Id::parse) makes an [`Id`](crate::Id) of
-    /// it.
+    /// The packet's id.
     #[inline]
     pub const fn id(&self) -> &'a str {
         self.id
+    }
+
+    /// The packet's id as a value of its own.
+    #[inline]
+    pub fn to_id(&self) -> Id {
+        Id::from_checked(self.id)
     }
 
     /// All headers, keys and values, in wire order.

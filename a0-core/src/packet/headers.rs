@@ -177,7 +177,7 @@ impl<'a> HeaderText<'a> {
         let key = key.as_bytes();
         self.position(offset).and_then(|at| self.text.as_bytes().get(at..)).is_some_and(|tail| {
             // Most keys of a packet are of other lengths than the one that is looked for.
-            tail.get(key.len()) == Some(&0) && tail.starts_with(key) && !key.contains(&0)
+            tail.get(key.len()) == Some(&0) && tail.starts_with(key) && !short::has_nul(key)
         })
     }
 

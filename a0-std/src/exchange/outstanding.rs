@@ -13,7 +13,6 @@ use crate::exchange::client::Shared;
 use crate::exchange::dialect::ToClient;
 use crate::exchange::liveness::{Noted, PATROL};
 use crate::exchange::waiting::Answer;
-use crate::packet_buf::PacketBuf;
 use crate::reader::feed::Feed;
 
 /// Takes the answers of a call.
@@ -164,10 +163,7 @@ impl Outstanding {
         }
         if let Ok(message) = feed.message(received) {
             match shared.dialect.to_client(&message) {
-                ToClient::Answer { call, last } => self.tell(call, last, || {
-                    let packet = PacketBuf::try_from(message.packet())?;
-                    Ok((packet, last))
-                }),
+                ToClient::Answer { call, last } => self.tell(call, last, || Ok((message.packet().into(), last))),
                 ToClient::Failed { call, reason } => self.tell(call, true, || Err(shared.remote(reason))),
                 ToClient::Cancelled { call } => self.tell(call, true, || Err(shared.cancelled())),
                 ToClient::Missed(range) => {

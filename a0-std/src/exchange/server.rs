@@ -173,7 +173,7 @@ impl Shared {
         let is_history = received.seq <= history.end;
         match self.dialect.to_server(&message) {
             ToServer::Open => {
-                let Ok(packet) = PacketBuf::try_from(message.packet()) else { return Ok(()) };
+                let packet = PacketBuf::from(message.packet());
                 let id = *packet.id();
                 if is_history && history.settled.contains(&id) {
                     return Ok(());

@@ -118,10 +118,7 @@ impl<'c> Waiting<'c> {
                 if gap.is_some() && client.dialect.has_parts() {
                     return gap;
                 }
-                match PacketBuf::try_from(message.packet()) {
-                    Ok(packet) => Some(Ok((packet, last))),
-                    Err(error) => Some(Err(error.into())),
-                }
+                Some(Ok((message.packet().into(), last)))
             }
             ToClient::Failed { call, reason } if self.is(call) => Some(Err(client.remote(reason))),
             ToClient::Cancelled { call } if self.is(call) => Some(Err(client.cancelled())),

@@ -30,11 +30,9 @@ impl MessageBuf {
     }
 }
 
-impl TryFrom<Message<'_>> for MessageBuf {
-    type Error = a0_core::PacketError;
-
-    fn try_from(message: Message<'_>) -> Result<MessageBuf, a0_core::PacketError> {
-        Ok(MessageBuf { packet: message.packet().try_into()?, seq: message.seq(), missed: message.missed() })
+impl From<Message<'_>> for MessageBuf {
+    fn from(message: Message<'_>) -> MessageBuf {
+        MessageBuf { packet: message.packet().into(), seq: message.seq(), missed: message.missed() }
     }
 }
 

@@ -74,9 +74,7 @@ impl Stream for SubscriberStream {
         let follower = &mut self.get_mut().follower;
         match follower.next(|| Tell::Task(context.waker().clone())) {
             Ok(None) => Poll::Pending,
-            Ok(Some(received)) => {
-                Poll::Ready(Some(follower.message(received).and_then(|message| Ok(MessageBuf::try_from(message)?))))
-            }
+            Ok(Some(received)) => Poll::Ready(Some(follower.message(received).map(MessageBuf::from))),
             Err(error) => Poll::Ready(Some(Err(error))),
         }
     }
