@@ -145,6 +145,16 @@ pub(crate) fn leave<O>(mem: &RawMem<O>, at: u64, word: Word) {
     THREAD.with(|thread| thread.leave(entry));
 }
 
+/// Whether the calling thread has announced a lock in this memory and not withdrawn it.
+pub(crate) fn has_entry_in(start: *const u8, len: usize) -> bool {
+    THREAD.with(|thread| {
+        let inside = |entry: &Cell<*mut c_void>| entry.get().addr().wrapping_sub(start.addr()) < len;
+        // Without an id, what is left of entries is that of the thread which has forked this one.
+        thread.id.get() != 0
+            && (inside(&thread.head().pending) || thread.outer[..thread.outer_count.get()].iter().any(inside))
+    })
+}
+
 /// The entry as the kernel is told of it.
 #[inline(always)]
 fn entry_of<O>(mem: &RawMem<O>, at: u64, word: Word) -> *mut c_void {
@@ -229,8 +239,9 @@ impl Thread {
         let mut next: *mut c_void = (&raw const self.own).cast_mut().cast();
         for outer in &self.outer[..self.outer_count.get()] {
             let entry = outer.get();
-            // SAFETY: a lock that is held keeps its memory mapped, and the first word of the entry is the link; 8-byte
-            // aligned, as the memory starts on a multiple of 8. Only the kernel ever reads it.
+            // SAFETY: a lock that is held keeps its memory mapped (its guard borrows it; and if that was leaked, the
+            // `Mapping` stays), and the first word of the entry is the link; 8-byte aligned, as the memory starts on a
+            // multiple of 8. Only the kernel ever reads it.
             unsafe { unmarked(entry).cast::<*mut c_void>().write_volatile(next) };
             next = entry;
         }
