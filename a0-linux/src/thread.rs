@@ -80,11 +80,13 @@ pub fn id() -> u32 {
 }
 
 /// A number that is another one in a process forked from this one after the call.
+#[inline]
 pub fn fork_count() -> u32 {
     notice_forks();
     FORKS.load(Ordering::Relaxed)
 }
 
+#[inline]
 fn notice_forks() {
     static HANDLER: Once = Once::new();
     HANDLER.call_once(|| {
