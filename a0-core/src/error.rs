@@ -124,8 +124,11 @@ pub enum LockError {
         /// Thread id found in the lock word.
         owner: u32,
     },
-    /// The calling thread holds this lock already.
-    #[error("this thread has already locked the topic (publishing from inside a locked view of the same topic?)")]
+    /// The calling thread holds this lock already; or it holds another one that the owner of this one waits for.
+    #[error(
+        "this thread has already locked the topic (publishing from inside a locked view of the same topic?), \
+         or its owner waits for this thread"
+    )]
     Recursive,
     /// The lock word names a thread that does not exist, and the kernel did not see it die.
     #[error("the lock word names thread {owner}, which does not exist; another PID namespace, or a copied file")]

@@ -48,7 +48,7 @@ pub struct Received {
 
 /// Where a read puts the data.
 pub trait Buffer {
-    /// Exactly `len` bytes to fill, or `None` if there is no room for so many.
+    /// Memory for a message of `len` bytes: as many, or fewer for those who want only its start. `None` if there is no room.
     fn room(&mut self, len: usize) -> Option<&mut [u8]>;
 }
 

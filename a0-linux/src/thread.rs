@@ -80,11 +80,13 @@ pub fn id() -> u32 {
 }
 
 /// A number that is another one in a process forked from this one after the call.
+#[inline]
 pub fn fork_count() -> u32 {
     notice_forks();
     FORKS.load(Ordering::Relaxed)
 }
 
+#[inline]
 fn notice_forks() {
     static HANDLER: Once = Once::new();
     HANDLER.call_once(|| {
@@ -143,6 +145,16 @@ pub(crate) fn enter<O>(mem: &RawMem<O>, at: u64, word: Word) -> Result<Entry, Lo
 pub(crate) fn leave<O>(mem: &RawMem<O>, at: u64, word: Word) {
     let entry = entry_of(mem, at, word);
     THREAD.with(|thread| thread.leave(entry));
+}
+
+/// Whether the calling thread has announced a lock in this memory and not withdrawn it.
+pub(crate) fn has_entry_in(start: *const u8, len: usize) -> bool {
+    THREAD.with(|thread| {
+        let inside = |entry: &Cell<*mut c_void>| entry.get().addr().wrapping_sub(start.addr()) < len;
+        // Without an id, what is left of entries is that of the thread which has forked this one.
+        thread.id.get() != 0
+            && (inside(&thread.head().pending) || thread.outer[..thread.outer_count.get()].iter().any(inside))
+    })
 }
 
 /// The entry as the kernel is told of it.
@@ -229,8 +241,9 @@ impl Thread {
         let mut next: *mut c_void = (&raw const self.own).cast_mut().cast();
         for outer in &self.outer[..self.outer_count.get()] {
             let entry = outer.get();
-            // SAFETY: a lock that is held keeps its memory mapped, and the first word of the entry is the link; 8-byte
-            // aligned, as the memory starts on a multiple of 8. Only the kernel ever reads it.
+            // SAFETY: a lock that is held keeps its memory mapped (its guard borrows it; and if that was leaked, the
+            // `Mapping` stays), and the first word of the entry is the link; 8-byte aligned, as the memory starts on a
+            // multiple of 8. Only the kernel ever reads it.
             unsafe { unmarked(entry).cast::<*mut c_void>().write_volatile(next) };
             next = entry;
         }

@@ -54,7 +54,7 @@ fn one_of_many_creators_wins() {
 #[test]
 fn opening_survives_constant_removal() {
     on_each_filesystem(|dir| {
-        let path = dir.join("a/topic");
+        let path = dir.join("a/b/topic");
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {

@@ -259,6 +259,24 @@ fn death_of_a_thread_is_enough() {
     }
 }
 
+/// Safe code can leak a guard and drop its topic. The lock is held all the same, and its memory is written to when the thread
+/// takes another one.
+#[test]
+fn a_guard_that_was_leaked_keeps_its_memory() {
+    let dir = folder();
+    let (path, other) = (dir.path().join("0"), open(&dir.path().join("1")));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let topic = Transport::open(open(&path), RobustLock).unwrap();
+            std::mem::forget(topic.lock(None).unwrap());
+            drop(topic);
+            hold(&other);
+            RobustLock.unlock(&other);
+        });
+    });
+    assert_eq!(take(&open(&path)), Acquired::OwnerDied);
+}
+
 #[test]
 fn nine_topics_at_once_are_too_many() {
     let dir = folder();

@@ -7,8 +7,9 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 
 struct Generator {
-    /// The thread that it was seeded in: a forked child has another id and must not repeat its parent's ids.
-    thread: u32,
+    /// In which process it was seeded: a forked child must not repeat its parent's ids. Not the thread's id, which a child
+    /// can have, too, in a PID namespace of its own.
+    forks: u32,
     random: Xoshiro256PlusPlus,
 }
 
@@ -22,11 +23,11 @@ thread_local! {
 /// assert_ne!(a0_std::random_id(), a0_std::random_id());
 /// ```
 pub fn random_id() -> Id {
-    let thread = a0_linux::thread_id();
+    let forks = a0_linux::fork_count();
     GENERATOR.with_borrow_mut(|generator| {
         let generator = match generator {
-            Some(ours) if ours.thread == thread => ours,
-            stale => stale.insert(Generator { thread, random: Xoshiro256PlusPlus::from_seed(a0_linux::random_seed()) }),
+            Some(ours) if ours.forks == forks => ours,
+            stale => stale.insert(Generator { forks, random: Xoshiro256PlusPlus::from_seed(a0_linux::random_seed()) }),
         };
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&generator.random.next_u64().to_le_bytes());

@@ -1,17 +1,22 @@
 //! Programs in different PID namespaces, as in containers, on one topic or deadman. These tests need root.
+#![allow(unsafe_code, reason = "fork")]
 
 #[path = "../../a0-linux/tests/common/actor.rs"]
 mod actor;
 mod common;
 
+use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use a0_core::Mem;
 use a0_core::layout::header;
-use a0_linux::FileError;
-use a0_std::{Deadman, DeadmanLayout, Error, FileOptions, Init, Mode, Publisher, ReaderOptions, SubscriberSync};
+use a0_linux::{FileError, thread_id};
+use a0_std::{
+    Deadman, DeadmanLayout, Error, FileOptions, Init, Mode, Publisher, ReaderOptions, SubscriberSync, random_id,
+};
 use actor::{Actor, await_go, say, script};
 use common::{text, topic};
 
@@ -77,8 +82,49 @@ fn child() {
             watcher.wait_released(token, LONG).unwrap();
             say(if watcher.state().unwrap().owner_died { "it died" } else { "it is released" });
         }
+        "fork into another namespace" => {
+            let _ = random_id();
+            let theirs = id_of_child_with_the_same_thread_id();
+            say(if theirs == random_id().as_str() { "the same id" } else { "another id" });
+        }
         task => panic!("{task}?"),
     }
+}
+
+/// An id made by a forked child whose thread id is that of this thread, because it is in another PID namespace.
+fn id_of_child_with_the_same_thread_id() -> String {
+    let ours = i32::try_from(thread_id()).unwrap();
+    let (mut reads, mut writes) = UnixStream::pair().unwrap();
+    // SAFETY: takes a flag, and concerns only the children of this thread.
+    assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWPID) }, 0);
+    // SAFETY: neither child does anything but fork, wait, make an id, and write it.
+    let first = unsafe { libc::fork() };
+    // In the new namespace ids start over, and sooner or later come to this one.
+    if first == 0 {
+        loop {
+            // SAFETY: as above.
+            let child = unsafe { libc::fork() };
+            assert!(child >= 0);
+            if child == 0 && i32::try_from(thread_id()).unwrap() == ours {
+                writes.write_all(random_id().as_str().as_bytes()).unwrap();
+            }
+            if child > 0 {
+                // The namespace ends with its first process.
+                // SAFETY: no status is asked for.
+                assert_eq!(unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) }, child);
+            }
+            if child == 0 || child == ours {
+                // SAFETY: ends a child without running anything of the test's.
+                unsafe { libc::_exit(0) };
+            }
+        }
+    }
+    assert!(first > 0);
+    let mut id = [0; 36];
+    reads.read_exact(&mut id).unwrap();
+    // SAFETY: no status is asked for.
+    assert_eq!(unsafe { libc::waitpid(first, std::ptr::null_mut(), 0) }, first);
+    String::from_utf8(id.to_vec()).unwrap()
 }
 
 /// Sees the deadman from wherever it is.
@@ -125,6 +171,12 @@ fn another_pid_namespace_is_refused_and_may_read() {
     assert_eq!(container.says(), "one");
     publisher.publish("two").unwrap();
     assert_eq!(container.says(), "two");
+}
+
+#[test]
+fn a_forked_child_with_the_same_thread_id_makes_other_ids() {
+    let container = contain("fork into another namespace", &topic());
+    assert_eq!(container.says(), "another id");
 }
 
 #[test]

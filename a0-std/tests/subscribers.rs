@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use a0_std::{
-    Error, File, FileOptions, Init, Iter, Message, Mode, Publisher, ReaderOptions, ReaderSync, Subscriber,
-    SubscriberSync, SubscriberSyncZeroCopy, SubscriberZeroCopy, Wait, Writer,
+    Error, File, FileOptions, Init, Iter, Message, Mode, Publisher, Reader, ReaderOptions, ReaderSync, ReaderZeroCopy,
+    Subscriber, SubscriberSync, SubscriberSyncZeroCopy, SubscriberZeroCopy, Wait, Writer,
 };
 use common::{file, root, text, topic, write};
 
@@ -182,6 +182,7 @@ fn read_only_subscribers_see_everything_and_write_nothing() {
     assert!(matches!(reader.read_blocking(Duration::from_millis(20)), Err(Error::Timeout { .. })));
     assert_eq!(std::fs::read(&path).unwrap(), before);
     assert!(Writer::new(&read_only).write("no").unwrap_err().to_string().contains("read-only"));
+    assert!(ReaderZeroCopy::new(&read_only, (), |_| {}).unwrap_err().to_string().contains("read-only"));
     let blocked = std::thread::spawn(move || text(&reader.read_blocking(LONG).unwrap()));
     write(&file, &["1"]);
     assert_eq!(blocked.join().unwrap(), "1");
@@ -203,6 +204,7 @@ fn exclusive_files_cannot_block() {
     let mut reader = ReaderSync::new(&file, Init::Oldest).unwrap();
     assert_eq!(text(&reader.read_blocking(LONG).unwrap()), "0");
     assert!(reader.read_blocking(LONG).unwrap_err().to_string().contains("blocking is not possible"));
+    assert!(Reader::new(&file, (), |_| {}).unwrap_err().to_string().contains("blocking is not possible"));
 }
 
 #[test]

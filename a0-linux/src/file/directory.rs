@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, fstat, lstat, stat};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, flock, fstat, lstat, stat};
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::file::error::FileError;
@@ -30,20 +30,42 @@ pub(super) fn create(dir: &Path, mode: u32) -> Result<bool, FileError> {
         if is_directory(&prefix)? == Some(true) {
             continue;
         }
-        match rustix::fs::mkdir(&prefix, Mode::from_raw_mode(mode)) {
-            Ok(()) => {}
+        match make(&prefix, Mode::from_raw_mode(mode)) {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
             // Somebody else was faster, or something else is there.
             Err(Errno::EXIST) => match is_directory(&prefix)? {
                 Some(true) => {}
                 None if !is_link(&prefix) => return Ok(false),
                 _ => return Err(FileError::NotADirectory { path: prefix }),
             },
-            // Directories of /proc are there, and say so, too.
-            Err(Errno::NOENT) if is_directory(parent(&prefix))?.is_none() => return Ok(false),
             Err(errno) => return Err(FileError::os(&prefix, "create directory", errno)),
         }
     }
     Ok(true)
+}
+
+/// Makes one directory; `false` if the one that it is to be in is gone, even if there is another one by now.
+fn make(path: &Path, mode: Mode) -> Result<bool, Errno> {
+    match rustix::fs::mkdir(path, mode) {
+        Err(Errno::NOENT) => {}
+        made => return made.map(|()| true),
+    }
+    // Directories of /proc are there, and say so, too.
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = match rustix::fs::open(parent(path), flags, Mode::empty()) {
+        Err(Errno::NOENT) => return Ok(false),
+        dir => dir?,
+    };
+    match rustix::fs::mkdirat(&dir, path.file_name().unwrap_or_default(), mode) {
+        Err(Errno::NOENT) if is_removed(&fstat(&dir)?) => Ok(false),
+        made => made.map(|()| true),
+    }
+}
+
+/// Whether this directory was, or is being, removed: for a moment it still has its name, but takes no files any more.
+fn is_removed(dir: &Stat) -> bool {
+    dir.st_nlink == 0
 }
 
 /// Whether it is a symbolic link, and not what one leads to.
@@ -102,8 +124,7 @@ impl Turn {
     /// Whether the directory is still there, under this path; `false` if that is not known.
     pub(super) fn is_in(&self, path: &Path) -> bool {
         let (Some(Ok(ours)), Ok(there)) = (self.dir.as_ref().map(fstat), stat(path)) else { return false };
-        // For a moment, a directory that is being removed still has its name, but takes no files any more.
-        ours.st_nlink > 0 && (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
+        !is_removed(&ours) && (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -10,14 +11,30 @@ use a0_core::{Access, RawMem};
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use rustix::io::Errno;
 
+use crate::thread;
+
 /// Keeps the bytes of a topic file mapped until it is dropped. They can be reached only through the [`RawMem`] that
 /// owns it.
 #[derive(Debug)]
 pub struct Mapping {
-    bytes: MmapRaw,
+    bytes: ManuallyDrop<MmapRaw>,
     access: Access,
     /// Open as long as the bytes can be reached: while it is, others know that somebody may lock them.
-    _file: Arc<OwnedFd>,
+    file: ManuallyDrop<Arc<OwnedFd>>,
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // A lock whose guard was leaked (`mem::forget`) is held until its thread ends. The kernel looks at it then, and
+        // whatever else the thread locks meanwhile is linked to it.
+        if thread::has_entry_in(self.bytes.as_mut_ptr(), self.bytes.len()) {
+            return;
+        }
+        // SAFETY: neither is used again.
+        unsafe { ManuallyDrop::drop(&mut self.bytes) };
+        // SAFETY: as above.
+        unsafe { ManuallyDrop::drop(&mut self.file) };
+    }
 }
 
 impl Mapping {
@@ -32,7 +49,7 @@ impl Mapping {
         } else {
             (options.map_raw_read_only(&**file)?, Access::ReadOnly)
         };
-        Ok(Mapping { bytes, access, _file: Arc::clone(file) })
+        Ok(Mapping { bytes: ManuallyDrop::new(bytes), access, file: ManuallyDrop::new(Arc::clone(file)) })
     }
 
     /// Sees to it that the page with this byte is there, as reading the byte would, but without the signal where there is

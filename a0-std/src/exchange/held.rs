@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use a0_linux::FileOptions;
+
 use crate::deadman::Deadman;
 use crate::error::{Error, Result};
 use crate::exchange::dialect::Dialect;
@@ -17,8 +19,10 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    pub(crate) fn new(dialect: &Dialect, topic: &str) -> Result<Held> {
-        let deadman = Arc::new(Deadman::new(&dialect.deadman(topic))?);
+    /// `topic_file` says who may use the topic, and so who may see its server and stand by.
+    pub(crate) fn new(dialect: &Dialect, topic: &str, topic_file: &FileOptions) -> Result<Held> {
+        let file = FileOptions::default().mode(topic_file.mode).dir_mode(topic_file.dir_mode);
+        let deadman = Arc::new(Deadman::with_options(&dialect.deadman(topic), file)?);
         let stand_by = match deadman.try_take()? {
             Some(_) => None,
             None => {

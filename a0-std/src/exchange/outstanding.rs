@@ -1,6 +1,6 @@
 //! Calls whose answers go to callbacks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -228,25 +228,22 @@ impl Outstanding {
     fn patrol(&self, feed: &mut Feed, now: Instant) {
         let overdue =
             |call: &Call| call.timeout.is_some_and(|timeout| now.saturating_duration_since(call.since) >= timeout);
+        let mut gone = HashSet::new();
         let mut due = false;
-        {
-            let mut table = self.table();
-            for call in table.calls.values_mut() {
-                due |= overdue(call) | call.noted.is_gone(&self.shared.liveness, now);
+        for (id, call) in &mut self.table().calls {
+            if call.noted.is_gone(&self.shared.liveness, now) {
+                gone.insert(*id);
             }
+            due |= overdue(call);
         }
-        if due {
-            // An answer that is there already counts.
-            self.drain(feed);
+        if !due && gone.is_empty() {
+            return;
         }
-        let mut ended = Vec::new();
-        {
-            let mut table = self.table();
-            let gone = |call: &mut Call| call.noted.is_gone(&self.shared.liveness, now);
-            if due {
-                ended.extend(table.calls.extract_if(|_, call| overdue(call) || gone(call)));
-            }
-        }
+        // An answer that is there already counts. So whether the server is gone is not asked again behind this: it may have
+        // answered since.
+        self.drain(feed);
+        let over = |id: &Id, call: &mut Call| overdue(call) || gone.contains(id);
+        let ended: Vec<_> = self.table().calls.extract_if(over).collect();
         for (id, call) in ended {
             if overdue(&call) {
                 self.advise(&id);

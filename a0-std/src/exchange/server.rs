@@ -39,7 +39,7 @@ pub struct ServerOptions {
     pub start: ServerStart,
     /// How it waits for the next request.
     pub wait: Wait,
-    /// How the topic's file is opened, and created if it does not exist.
+    /// How the topic's file is opened, and created if it does not exist. The deadman beside it gets the same permissions.
     pub file: FileOptions,
 }
 
@@ -110,7 +110,7 @@ impl Server {
         };
         // Before any call is taken: a client that is answered knows whom to watch. And behind the place where the server begins
         // to read: whoever sees that it is there may call it.
-        let held = Arc::new(Held::new(dialect, topic)?);
+        let held = Arc::new(Held::new(dialect, topic, &options.file)?);
         let mut shared = Arc::new(Shared::new(dialect, &file, held));
         let worker = Worker::start("a0-server", feed, move |mut feed| {
             while !feed.interrupter().is_interrupted() {

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use a0_core::LockError;
+use a0_linux::Mode;
+
 use crate::error::{Error, Result};
 use crate::file::File;
 use crate::message::Message;
@@ -72,12 +75,15 @@ impl ReaderZeroCopy {
     /// Starts a thread that reads this file.
     ///
     /// # Errors
-    /// [`Error::Topic`], [`Error::Thread`].
+    /// [`Error::Topic`], also if the file was opened read-only and so cannot be locked; [`Error::Thread`].
     pub fn new(
         file: &File,
         options: impl Into<ReaderOptions>,
         mut callback: impl FnMut(Message<'_>) + Send + 'static,
     ) -> Result<ReaderZeroCopy> {
+        if file.mode() == Mode::ReadOnly {
+            return Err(file.error(LockError::ReadOnly.into()));
+        }
         let callback = move |message: Result<Message<'_>>| {
             if let Ok(message) = message {
                 callback(message);
@@ -117,6 +123,10 @@ impl Counting {
     where
         C: FnMut(Result<Message<'_>>) + Send + 'static,
     {
+        if file.mode() == Mode::Exclusive {
+            // Said at once, and not by a thread that never hears of anything in time.
+            return Err(file.error(LockError::CannotSleep.into()));
+        }
         // Placed before this returns: what is published from then on is not missed.
         let feed = Feed::new(file, options)?;
         let skipped = Arc::new(AtomicU64::new(0));

@@ -9,7 +9,7 @@ use a0_std::{
     RpcServer, Writer, keys,
 };
 
-use super::{PATIENCE, stop_here};
+use super::{PATIENCE, collecting, stop_here};
 use crate::common::topic;
 
 /// A server that forgets every request, and says so.
@@ -86,6 +86,33 @@ fn the_last_reply_of_a_server_counts() {
     // By now it is long overdue to look for the server.
     thread::sleep(Duration::from_millis(100));
     stopped.release();
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap().unwrap().payload(), b"last");
+}
+
+/// Callbacks run while the client looks for calls that are over. What is answered meanwhile counts, too.
+#[test]
+fn the_last_reply_counts_even_if_it_comes_while_others_are_given_up() {
+    let topic = topic();
+    let (server, requested, _) = collecting(&topic);
+    let client = RpcClient::new(&topic).unwrap();
+    let ((stop_first, first), (stop_second, second)) = (stop_here(), stop_here());
+    let (tell, told) = mpsc::channel();
+    client.send("first", move |_| stop_first()).unwrap();
+    client.send("second", move |_| stop_second()).unwrap();
+    client.send_with(&[], "never answered", Duration::from_millis(10), |_| {}).unwrap();
+    client.send("last", move |result| tell.send(result).unwrap()).unwrap();
+    let requests: Vec<_> = requested.iter().take(4).collect();
+    requests[0].reply("").unwrap();
+    first.await_arrival();
+    requests[1].reply("").unwrap();
+    // By now a call is overdue, which is seen before the second reply.
+    thread::sleep(Duration::from_millis(100));
+    first.release();
+    second.await_arrival();
+    requests[3].reply("last").unwrap();
+    drop(requests);
+    server.close();
+    second.release();
     assert_eq!(told.recv_timeout(PATIENCE).unwrap().unwrap().payload(), b"last");
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::hint;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -50,6 +51,18 @@ fn a_handler_that_panics_fails_its_request_only() {
     // An empty response, to others.
     let response = &written(&topic)[1];
     assert_eq!((&*response.0, &*response.2), ("response", &b""[..]));
+}
+
+/// Whoever may not use the topic may not pass for its server either.
+#[test]
+fn the_deadman_is_as_private_as_the_topic() {
+    let topic = topic();
+    let options = ServerOptions { file: small(1 << 16).mode(0o600), ..Default::default() };
+    let server = RpcServer::with_options(&topic, options, |_| {}, |_| {}).unwrap();
+    let deadman = Deadman::open_existing(&format!("{topic}.rpc")).unwrap().unwrap();
+    for path in [server.file().path(), deadman.path()] {
+        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
+    }
 }
 
 #[test]

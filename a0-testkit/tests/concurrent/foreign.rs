@@ -75,6 +75,25 @@ fn sleep_while_foreign_publishes(writers: u64) -> impl Fn() {
     }
 }
 
+/// A writer of ours takes the link that a 0.3 process has left, and leaves the mark instead, while somebody looks for both.
+fn look_while_the_mark_is_made() {
+    let mut image = image(ONE_FRAME, &[]);
+    image[header::MUTEX_PREV.offset() as usize] = 1;
+    holds(3, move || {
+        let mem = LoomMem::new(&image, |offset| offset == header::MUTEX_PREV.offset());
+        let lock = SimLock::new();
+        let (writer, looking) = (open(&mem, &lock, None), open(&mem, &lock, None));
+        let writing = thread::spawn(move || push(&writer, [1; 8]));
+        assert_eq!(looking.announce_sleeper(), None, "no 0.3 process was found");
+        writing.join().unwrap();
+    });
+}
+
+#[test]
+fn foreign_programs_are_never_overlooked() {
+    look_while_the_mark_is_made();
+}
+
 #[test]
 fn a_foreign_waiter_is_woken() {
     holds(3, foreign_waiter_while_published(None));
