@@ -144,6 +144,7 @@ step_guard() { benches/guard/run.sh; }
 step_msrv() {
     local oldest
     oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    grep -q "with Rust $oldest or newer" README.md || { echo "test.sh: README.md does not say Rust $oldest" >&2; return 1; }
     # The peers of the benchmarks need a newer one.
     cargo "+$oldest.0" check --workspace --exclude a0-benches --all-features
 }

@@ -9,7 +9,7 @@ work=$(mktemp -d /tmp/a0-c.XXXXXX)
 A0_ROOT=$(mktemp -d /dev/shm/a0-c.XXXXXX)
 export A0_ROOT
 trap 'rm -r "$work" "$A0_ROOT"' EXIT
-strict=(-Wall -Wextra -Wpedantic -Werror -g -O1)
+strict=(-Wall -Wextra -Wpedantic -Wshadow -Werror -g -O1)
 
 # As `cargo test --workspace` does, so that nothing is built twice for other features.
 cargo build --quiet --workspace --lib --bins --examples

@@ -790,7 +790,8 @@ a0rs_error a0rs_cfg_write_if_empty(const a0rs_cfg *cfg,
                                    bool *written);
 
 // Changes parts of a JSON configuration as the patch says (RFC 7396): members with a value are set, members that are
-// null are removed, all others stay. Patches made at the same time are all applied. `published` may be null.
+// null are removed, all others stay. Patches made at the same time are all applied. If nothing was written before, the
+// patch is written as it is, even if it is no JSON. `published` may be null.
 a0rs_error a0rs_cfg_merge_patch(const a0rs_cfg *cfg,
                                 const void *patch,
                                 size_t patch_len,

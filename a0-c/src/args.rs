@@ -118,8 +118,8 @@ pub(crate) fn place<'a, T>(name: &str, out: Option<&'a mut MaybeUninit<T>>) -> R
 }
 
 /// Where a new handle goes: null until there is one.
-pub(crate) fn handle<T>(out: Option<&mut MaybeUninit<*mut T>>) -> Result<&mut *mut T> {
-    Ok(place("out", out)?.write(std::ptr::null_mut()))
+pub(crate) fn handle<'a, T>(name: &str, out: Option<&'a mut MaybeUninit<*mut T>>) -> Result<&'a mut *mut T> {
+    Ok(place(name, out)?.write(std::ptr::null_mut()))
 }
 
 /// A result that the caller may not want.

@@ -26,7 +26,7 @@ pub unsafe extern "C" fn a0rs_cfg_create(
     out: Option<&mut MaybeUninit<*mut a0rs_cfg>>,
 ) -> a0rs_error {
     guard(|| {
-        let out = handle(out)?;
+        let out = handle("out", out)?;
         // SAFETY: as every caller promises.
         let topic = unsafe { text("topic", topic) }?;
         let cfg = Cfg::with_options(topic, &options::file(options)?)?;
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn a0rs_cfg_read(
     out: Option<&mut MaybeUninit<*mut a0rs_owned_packet>>,
 ) -> a0rs_error {
     guard(|| {
-        let out = handle(out)?;
+        let out = handle("out", out)?;
         let packet = given("cfg", cfg)?.cfg.read()?.ok_or(Failure::Again)?;
         *out = Box::into_raw(Box::new(a0rs_owned_packet::new(packet)));
         Ok(())
@@ -63,7 +63,7 @@ pub unsafe extern "C" fn a0rs_cfg_read_blocking(
     out: Option<&mut MaybeUninit<*mut a0rs_owned_packet>>,
 ) -> a0rs_error {
     guard(|| {
-        let out = handle(out)?;
+        let out = handle("out", out)?;
         let packet = given("cfg", cfg)?.cfg.read_blocking(timeout(timeout_ms))?;
         *out = Box::into_raw(Box::new(a0rs_owned_packet::new(packet)));
         Ok(())
@@ -108,7 +108,8 @@ pub unsafe extern "C" fn a0rs_cfg_write_if_empty(
 }
 
 /// Changes parts of a JSON configuration as the patch says (RFC 7396): members with a value are set, members that are
-/// null are removed, all others stay. Patches made at the same time are all applied. `published` may be null.
+/// null are removed, all others stay. Patches made at the same time are all applied. If nothing was written before, the
+/// patch is written as it is, even if it is no JSON. `published` may be null.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn a0rs_cfg_merge_patch(
     cfg: Option<&a0rs_cfg>,
@@ -142,7 +143,7 @@ pub unsafe extern "C" fn a0rs_cfg_watcher_create(
 ) -> a0rs_error {
     let user = User::new(user, free_user);
     guard(|| {
-        let out = handle(out)?;
+        let out = handle("out", out)?;
         let call = callback(on_message)?;
         let mut headers = Headers::default();
         let watcher = given("cfg", cfg)?.cfg.watch(move |message| {

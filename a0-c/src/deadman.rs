@@ -56,7 +56,7 @@ pub unsafe extern "C" fn a0rs_deadman_create(
     out: Option<&mut MaybeUninit<*mut a0rs_deadman>>,
 ) -> a0rs_error {
     guard(|| {
-        let out = handle(out)?;
+        let out = handle("out", out)?;
         // SAFETY: as every caller promises.
         let topic = unsafe { text("topic", topic) }?;
         let deadman = Deadman::with_options(topic, options::file(options)?)?;

@@ -87,7 +87,7 @@ pub unsafe extern "C" fn a0rs_discovery_create(
 ) -> a0rs_error {
     let user = User::new(user, free_user);
     guard(|| {
-        let out = handle(out)?;
+        let out = handle("out", out)?;
         let call = callback(on_event)?;
         let protocols = protocols(wanted)?;
         // SAFETY: as every caller promises.

@@ -37,7 +37,7 @@ pub unsafe extern "C" fn a0rs_publisher_loan(
     out: Option<&mut MaybeUninit<*mut a0rs_loan>>,
 ) -> a0rs_error {
     guard(|| {
-        let out = handle(out)?;
+        let out = handle("out", out)?;
         let data = place("data", data)?.write(ptr::null_mut());
         let publisher = Arc::clone(&given("publisher", publisher)?.publisher);
         // SAFETY: as every caller promises.

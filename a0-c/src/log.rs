@@ -48,7 +48,7 @@ pub unsafe extern "C" fn a0rs_logger_create(
     out: Option<&mut MaybeUninit<*mut a0rs_logger>>,
 ) -> a0rs_error {
     guard(|| {
-        let out = handle(out)?;
+        let out = handle("out", out)?;
         // SAFETY: as every caller promises.
         let topic = unsafe { text("topic", topic) }?;
         let logger = Logger::with_options(topic, &options::file(options)?)?;
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn a0rs_log_listener_create(
 ) -> a0rs_error {
     let user = User::new(user, free_user);
     guard(|| {
-        let out = handle(out)?;
+        let out = handle("out", out)?;
         let call = callback(on_message)?;
         let level = level(least_level)?;
         // SAFETY: as every caller promises.

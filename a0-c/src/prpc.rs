@@ -36,7 +36,7 @@ pub unsafe extern "C" fn a0rs_prpc_server_create(
 ) -> a0rs_error {
     let user = Arc::new(User::new(user, free_user));
     guard(|| {
-        let out = handle(out)?;
+        let out = handle("out", out)?;
         let call = callback(on_connect)?;
         // SAFETY: as every caller promises.
         let topic = unsafe { text("topic", topic) }?;
@@ -129,7 +129,7 @@ pub unsafe extern "C" fn a0rs_prpc_client_create(
     out: Option<&mut MaybeUninit<*mut a0rs_prpc_client>>,
 ) -> a0rs_error {
     guard(|| {
-        let out = handle(out)?;
+        let out = handle("out", out)?;
         // SAFETY: as every caller promises.
         let topic = unsafe { text("topic", topic) }?;
         let client = Arc::new(PrpcClient::with_options(topic, &options::file(options)?)?);

@@ -28,7 +28,7 @@ pub unsafe extern "C" fn a0rs_publisher_create(
     out: Option<&mut MaybeUninit<*mut a0rs_publisher>>,
 ) -> a0rs_error {
     guard(|| {
-        let out = handle(out)?;
+        let out = handle("out", out)?;
         // SAFETY: as every caller promises.
         let topic = unsafe { text("topic", topic) }?;
         let publisher = Arc::new(Publisher::with_options(topic, &options::file(options)?)?);
@@ -106,7 +106,7 @@ pub unsafe extern "C" fn a0rs_subscriber_sync_create(
     out: Option<&mut MaybeUninit<*mut a0rs_subscriber_sync>>,
 ) -> a0rs_error {
     guard(|| {
-        let out = handle(out)?;
+        let out = handle("out", out)?;
         // SAFETY: as every caller promises.
         let topic = unsafe { text("topic", topic) }?;
         let subscriber = SubscriberSync::new(topic, options::reader(options)?)?;
@@ -245,7 +245,7 @@ pub unsafe extern "C" fn a0rs_subscriber_create(
 ) -> a0rs_error {
     let user = User::new(user, free_user);
     guard(|| {
-        let out = handle(out)?;
+        let out = handle("out", out)?;
         let call = callback(on_message)?;
         // SAFETY: as every caller promises.
         let topic = unsafe { text("topic", topic) }?;

@@ -86,7 +86,7 @@ pub unsafe extern "C" fn a0rs_rpc_server_create(
 ) -> a0rs_error {
     let user = Arc::new(User::new(user, free_user));
     guard(|| {
-        let out = handle(out)?;
+        let out = handle("out", out)?;
         let call = callback(on_request)?;
         // SAFETY: as every caller promises.
         let topic = unsafe { text("topic", topic) }?;
@@ -178,7 +178,7 @@ pub unsafe extern "C" fn a0rs_rpc_client_create(
     out: Option<&mut MaybeUninit<*mut a0rs_rpc_client>>,
 ) -> a0rs_error {
     guard(|| {
-        let out = handle(out)?;
+        let out = handle("out", out)?;
         // SAFETY: as every caller promises.
         let topic = unsafe { text("topic", topic) }?;
         let client = RpcClient::with_options(topic, &options::file(options)?)?;
@@ -205,7 +205,7 @@ pub unsafe extern "C" fn a0rs_rpc_client_call(
     reply: Option<&mut MaybeUninit<*mut a0rs_owned_packet>>,
 ) -> a0rs_error {
     guard(|| {
-        let reply = handle(reply)?;
+        let reply = handle("reply", reply)?;
         let client = &given("client", client)?.client;
         // SAFETY: as every caller promises.
         let content = unsafe { content(headers, headers_len, payload, payload_len) }?;

@@ -31,7 +31,7 @@ pub unsafe extern "C" fn a0rs_prpc_stream_create(
     out: Option<&mut MaybeUninit<*mut a0rs_prpc_stream>>,
 ) -> a0rs_error {
     guard(|| {
-        let out = handle(out)?;
+        let out = handle("out", out)?;
         let client = Arc::clone(&given("client", client)?.client);
         // SAFETY: as every caller promises.
         let content = unsafe { content(headers, headers_len, payload, payload_len) }?;
@@ -52,7 +52,7 @@ pub unsafe extern "C" fn a0rs_prpc_stream_next(
     done: Option<&mut MaybeUninit<bool>>,
 ) -> a0rs_error {
     guard(|| {
-        let answer = handle(answer)?;
+        let answer = handle("answer", answer)?;
         let done = place("done", done)?.write(true);
         let mut answers = alone(&given("stream", stream)?.answers)?;
         let progress = answers.next().ok_or_else(|| argument("stream", "it has ended"))??;

@@ -34,7 +34,7 @@ pub unsafe extern "C" fn a0rs_subscriber_sync_zero_copy_create(
     out: Option<&mut MaybeUninit<*mut a0rs_subscriber_sync_zero_copy>>,
 ) -> a0rs_error {
     guard(|| {
-        let out = handle(out)?;
+        let out = handle("out", out)?;
         // SAFETY: as every caller promises.
         let topic = unsafe { text("topic", topic) }?;
         let subscriber = SubscriberSyncZeroCopy::new(topic, options::reader(options)?)?;
@@ -122,7 +122,7 @@ pub unsafe extern "C" fn a0rs_subscriber_zero_copy_create(
 ) -> a0rs_error {
     let user = User::new(user, free_user);
     guard(|| {
-        let out = handle(out)?;
+        let out = handle("out", out)?;
         let call = callback(on_message)?;
         // SAFETY: as every caller promises.
         let topic = unsafe { text("topic", topic) }?;

@@ -59,7 +59,7 @@ static void pubsub() {
     std::promise<std::string> seen;
     std::optional<Subscriber> subscriber;
     subscriber.emplace("topic", a0rs_reader_options{A0RS_INIT_MOST_RECENT, 0, A0RS_WAIT_SLEEP, 0, {}},
-                       [&, token](const Message &message) { seen.set_value(std::string(message.payload())); });
+                       [&, token](const Message &newest) { seen.set_value(std::string(newest.payload())); });
     token.reset();
     assert(seen.get_future().get() == "in place" && subscriber->skipped() == 0);
     subscriber.reset();

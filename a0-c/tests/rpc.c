@@ -66,6 +66,7 @@ static void rpc(void) {
     EXPECT(A0RS_ERROR_TIMEOUT, a0rs_rpc_client_call(client, NULL, 0, "never", 5, 20, &reply));
     await(&seen, &seen.cancelled, 1);
     EXPECT(A0RS_ERROR_ARGUMENT, a0rs_rpc_client_call(client, NULL, 0, "ask", 3, -1, NULL));
+    TRUE(strcmp(a0rs_error_message(), "invalid argument reply: it is null") == 0);
     EXPECT(A0RS_ERROR_ARGUMENT, a0rs_rpc_client_call(NULL, NULL, 0, "ask", 3, -1, &reply));
 
     struct seen sent = fresh();

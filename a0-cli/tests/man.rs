@@ -14,7 +14,8 @@ fn every_command_has_a_page() {
     let page = |name: &str| fs::read_to_string(dir.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     assert!(page("a0.1").contains("Exit codes:"));
     assert!(page("a0-echo.1").contains("timeout"));
-    assert!(page("a0-rpc-call.1").starts_with(".ie"));
+    let footer = concat!("\"a0 ", env!("CARGO_PKG_VERSION"), "\"");
+    assert!(page("a0-rpc-call.1").contains(footer));
     let names: Vec<_> = fs::read_dir(&dir).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
     assert!(!names.iter().any(|name| name.contains("demo-peer") || name.contains("-man")), "{names:?}");
 

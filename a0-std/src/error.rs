@@ -34,7 +34,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// A pattern of topics or paths that cannot be used.
-    #[error("invalid pattern {}: {reason}", pattern.display())]
+    #[error("invalid pattern {pattern:?}: {reason}")]
     BadPattern {
         /// The pattern.
         pattern: PathBuf,

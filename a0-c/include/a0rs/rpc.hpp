@@ -41,13 +41,13 @@ class RpcServer {
         };
         const char *name = detail::text(topic);
         a0rs_rpc_server *handle;
-        auto request = [](void *user, a0rs_rpc_request *request) noexcept {
+        auto take = [](void *user, a0rs_rpc_request *request) noexcept {
             static_cast<Both *>(user)->on_request(RpcRequest(request));
         };
         auto cancel = [](void *user, const a0rs_id *id) noexcept {
             if (auto &call = static_cast<Both *>(user)->on_cancel) call(*id);
         };
-        detail::check(a0rs_rpc_server_create(name, &options, request, cancel,
+        detail::check(a0rs_rpc_server_create(name, &options, take, cancel,
                                              new Both{std::move(on_request), std::move(on_cancel)},
                                              detail::free_user<Both>, &handle));
         handle_.reset(handle);

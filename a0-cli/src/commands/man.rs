@@ -1,9 +1,10 @@
 //! `a0 man`.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use clap::{CommandFactory, Parser};
+use clap::{Command, CommandFactory, Parser};
+use clap_mangen::Man;
 
 use crate::Cli;
 use crate::end::{End, Outcome};
@@ -21,7 +22,19 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self) -> Outcome {
         fs::create_dir_all(&self.dir)
-            .and_then(|()| clap_mangen::generate_to(Cli::command(), &self.dir))
+            .and_then(|()| {
+                let mut command = Cli::command().disable_help_subcommand(true);
+                command.build();
+                write(&command, &self.dir)
+            })
             .map_err(|error| End::failed(format_args!("cannot write manual pages to {}: {error}", self.dir.display())))
     }
+}
+
+/// As `clap_mangen::generate_to`, but all pages say that they are about this version of a0, and not of "echo".
+fn write(command: &Command, dir: &Path) -> io::Result<()> {
+    for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+        write(command, dir)?;
+    }
+    Man::new(command.clone()).source(concat!("a0 ", env!("CARGO_PKG_VERSION"))).generate_to(dir).map(drop)
 }
