@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -130,6 +131,26 @@ fn a_blocked_listener_waits_for_what_passes() {
     });
     listener.interrupter().interrupt();
     assert!(matches!(listener.read_blocking(None), Err(Error::Interrupted { .. })));
+}
+
+#[test]
+fn messages_that_do_not_pass_are_part_of_the_wait() {
+    let topic = topic();
+    let logger = Logger::new(&topic).unwrap();
+    let mut listener = LogListenerSync::new(&topic, Level::Err, Init::Oldest).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                logger.dbg("no").unwrap();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let timeout = Duration::from_millis(50);
+        let error = listener.read_blocking(timeout).unwrap_err();
+        done.store(true, Ordering::Relaxed);
+        assert!(matches!(error, Error::Timeout { waited, .. } if waited >= timeout), "{error}");
+    });
 }
 
 #[test]

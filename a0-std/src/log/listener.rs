@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::file::File;
 use crate::keys;
 use crate::log::Level;
@@ -205,9 +205,17 @@ impl LogListenerSync {
         let started = Instant::now();
         loop {
             let left = timeout.map(|timeout| timeout.saturating_sub(started.elapsed()));
-            let received = self.feed.wait(left)?;
+            let received = match self.feed.wait(left) {
+                Err(Error::Timeout { path, .. }) => return Err(Error::Timeout { path, waited: started.elapsed() }),
+                received => received?,
+            };
             if let Some(level) = self.filter.admits(&self.feed.message(received)?) {
                 return Ok(self.filter.hand_out(self.feed.message(received)?, level));
+            }
+            // However many there are that are not serious enough.
+            if left.is_some_and(|left| left.is_zero()) {
+                let path = self.file().path().to_owned();
+                return Err(Error::Timeout { path, waited: started.elapsed() });
             }
         }
     }
