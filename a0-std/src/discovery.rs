@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use crate::callback;
 use crate::error::{Error, Result};
 use crate::reader::Interrupter;
 use crate::topic::Protocol;
@@ -107,7 +108,7 @@ impl Discovery {
         let (interrupter, pattern) = (sync.interrupter(), sync.pattern.clone());
         let run = move || {
             while let Ok(event) = sync.read_blocking(None) {
-                callback(event);
+                callback::call(|| callback(event));
                 if sync.interrupter.is_interrupted() {
                     break;
                 }
@@ -126,7 +127,6 @@ impl Drop for Discovery {
         self.interrupter.interrupt();
         // Dropped from inside its own callback, the thread ends by itself when the callback returns.
         if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id()) {
-            // A callback that panicked has said so already.
             let _ = thread.join();
         }
     }

@@ -47,6 +47,7 @@
 
 #[cfg(doctest)]
 mod book;
+mod callback;
 mod cfg;
 pub mod codec;
 mod deadman;

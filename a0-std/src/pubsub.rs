@@ -105,7 +105,8 @@ impl Publisher {
 
 /// Calls back for every message of a topic, on a thread of its own, until it is dropped.
 ///
-/// The callback runs without any lock held: it may publish, on any topic, take its time, and drop the subscriber.
+/// The callback runs without any lock held: it may publish, on any topic, take its time, and drop the subscriber. If it panics,
+/// it is called with the next message all the same.
 ///
 /// If the topic is removed, the subscriber goes on with all of the one that takes its place, as soon as somebody creates
 /// that; it does not do so itself. [`Subscriber::file`] stays the first one.

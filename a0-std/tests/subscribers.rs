@@ -86,6 +86,23 @@ fn a_callback_may_publish_on_its_own_topic() {
 }
 
 #[test]
+fn a_callback_that_panics_is_called_again() {
+    let topic = topic();
+    let publisher = Publisher::new(&topic).unwrap();
+    let (tell, told) = channel();
+    let callback = move |message: Message<'_>| {
+        tell.send(text(&message)).unwrap();
+        assert_ne!(message.payload(), b"bad", "this is meant to panic");
+    };
+    let _subscriber = Subscriber::new(&topic, (), callback.clone()).unwrap();
+    let _in_place = SubscriberZeroCopy::new(&topic, (), callback).unwrap();
+    for payload in ["bad", "good"] {
+        publisher.publish(payload).unwrap();
+        assert_eq!([(); 2].map(|()| told.recv_timeout(LONG).unwrap()), [payload; 2]);
+    }
+}
+
+#[test]
 fn in_place_reading_holds_the_lock() {
     let topic = topic();
     let publisher = Publisher::new(&topic).unwrap();

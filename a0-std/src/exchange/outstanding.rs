@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use a0_core::{Cursor, Id, Received};
 
+use crate::callback;
 use crate::error::{Error, Result};
 use crate::exchange::client::Shared;
 use crate::exchange::dialect::ToClient;
@@ -198,7 +198,7 @@ impl Outstanding {
             }
         };
         let Some(mut callback) = callback else { return };
-        run(&mut callback, result());
+        callback::call(|| callback(result()));
         if !last {
             let mut table = self.table();
             match table.calls.get_mut(&id) {
@@ -275,12 +275,7 @@ impl Outstanding {
 impl Call {
     fn end(self, error: Error) {
         if let Some(mut callback) = self.callback {
-            run(&mut callback, Err(error));
+            callback::call(|| callback(Err(error)));
         }
     }
-}
-
-/// A callback that panics has been reported by the hook; other calls are not to suffer for it.
-fn run(callback: &mut Callback, result: Result<Answer>) {
-    drop(catch_unwind(AssertUnwindSafe(|| callback(result))));
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use a0_core::Id;
 use a0_linux::FileOptions;
 
+use crate::callback;
 use crate::error::{Error, Result};
 use crate::exchange::dialect::{Dialect, ToServer};
 use crate::exchange::held::Held;
@@ -187,8 +188,7 @@ impl Shared {
             }
             // Its call is not handed out either.
             ToServer::Cancel(_) if is_history => {}
-            // A panic has been reported by the hook; the next call is not to suffer for it.
-            ToServer::Cancel(call) => drop(catch_unwind(AssertUnwindSafe(|| on_cancel(call)))),
+            ToServer::Cancel(call) => callback::call(|| on_cancel(call)),
             ToServer::Foreign => {}
         }
         Ok(())

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use a0_core::LockError;
 use a0_linux::Mode;
 
+use crate::callback;
 use crate::error::{Error, Result};
 use crate::file::File;
 use crate::message::Message;
@@ -113,16 +114,16 @@ struct Counting {
     skipped: Arc<AtomicU64>,
 }
 
+/// Waits for a message and calls back.
+type Step = fn(&mut Feed, &mut dyn FnMut(Result<Message<'_>>)) -> Result<()>;
+
 impl Counting {
-    fn start<C>(
+    fn start(
         file: &File,
         options: &ReaderOptions,
-        mut callback: C,
-        step: fn(&mut Feed, &mut C) -> Result<()>,
-    ) -> Result<Counting>
-    where
-        C: FnMut(Result<Message<'_>>) + Send + 'static,
-    {
+        mut callback: impl FnMut(Result<Message<'_>>) + Send + 'static,
+        step: Step,
+    ) -> Result<Counting> {
         if file.mode() == Mode::Exclusive {
             // Said at once, and not by a thread that never hears of anything in time.
             return Err(file.error(LockError::CannotSleep.into()));
@@ -131,6 +132,7 @@ impl Counting {
         let feed = Feed::new(file, options)?;
         let skipped = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&skipped);
+        let mut callback = move |message: Result<Message<'_>>| callback::call(|| callback(message));
         let worker = Worker::start("a0-reader", feed, move |mut feed| {
             feed.start_threaded();
             let mut removed = false;

@@ -41,7 +41,6 @@ impl Drop for Worker {
         self.interrupt();
         // Dropped from inside its own callback, the thread ends by itself when the callback returns.
         if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id()) {
-            // A callback that panicked has said so already.
             let _ = thread.join();
         }
     }

@@ -5,7 +5,6 @@
 //! programs, and all of them on a kernel that cannot sleep on many words. With nothing to wait for it sleeps for good.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -18,6 +17,7 @@ use a0_linux::{MAX_WORDS, wait_any};
 use rustix::fd::OwnedFd;
 use rustix::thread::futex;
 
+use crate::callback;
 use crate::error::{Error, Result};
 use crate::file::File;
 
@@ -174,8 +174,7 @@ impl Tell {
     /// Runs without any lock held.
     fn now(self) {
         match self {
-            // A waker that panics has been reported by the hook; other tasks are not to suffer for it.
-            Tell::Task(waker) => drop(catch_unwind(AssertUnwindSafe(|| waker.wake()))),
+            Tell::Task(waker) => callback::call(|| waker.wake()),
             Tell::Event(event) => {
                 // It fails if it is readable to the limit, and then it is readable.
                 let _ = rustix::io::write(&event, &1_u64.to_ne_bytes());

@@ -90,6 +90,21 @@ fn waiting_ends() {
 }
 
 #[test]
+fn a_callback_that_panics_is_called_again() {
+    let dir = dir();
+    let (sender, events) = channel();
+    let _discovery = Discovery::new(dir.path().join("*"), move |event| {
+        sender.send(event).unwrap();
+        panic!("this is meant to panic");
+    })
+    .unwrap();
+    for name in ["x", "y"] {
+        let path = create(dir.path().join(name));
+        assert_eq!(events.recv_timeout(PATIENCE).unwrap(), found(path));
+    }
+}
+
+#[test]
 fn dropping_ends_the_thread_and_works_inside_the_callback() {
     let dir = dir();
     let path = create(dir.path().join("x"));
