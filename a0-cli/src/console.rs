@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 
+use unicode_width::UnicodeWidthStr as _;
+
 /// Standard output behind one buffer of its own; the standard library's flushes at each line.
 pub(crate) type Output = BufWriter<File>;
 
@@ -70,7 +72,7 @@ impl Table {
         self.rows
             .iter()
             .filter(|row| row.len() > column + 1 || self.right.contains(&column) && row.len() > column)
-            .map(|row| row[column].chars().count())
+            .map(|row| row[column].width())
             .max()
             .unwrap_or(0)
     }
@@ -78,13 +80,15 @@ impl Table {
 
 impl Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<_> = (0..columns).map(|column| self.width(column)).collect();
         for row in &self.rows {
             let mut line = String::new();
-            for (column, cell) in row.iter().enumerate() {
-                let width = self.width(column);
+            for ((column, cell), width) in row.iter().enumerate().zip(&widths) {
+                let room = width.saturating_sub(cell.width());
                 match self.right.contains(&column) {
-                    true => write!(line, "{cell:>width$}  ")?,
-                    false => write!(line, "{cell:<width$}  ")?,
+                    true => write!(line, "{:room$}{cell}  ", "")?,
+                    false => write!(line, "{cell}{:room$}  ", "")?,
                 }
             }
             writeln!(f, "{}", line.trim_end())?;
@@ -109,5 +113,7 @@ mod tests {
         table.push(vec!["long".into(), "7".into(), "x".into()]);
         table.push(vec!["l".into(), "12345678".into()]);
         assert_eq!(table.to_string(), "A       NUMBER  REST\nlong         7  x\nl     12345678\n");
+        table.push(vec!["相机".into(), "8".into(), "as wide as long".into()]);
+        assert_eq!(table.to_string().lines().last(), Some("相机         8  as wide as long"));
     }
 }

@@ -59,7 +59,7 @@ pub(crate) struct Counts {
 }
 
 /// A topic that is recorded, or a file that is no topic's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Subject {
     /// [`FILE`] if it is no topic's.
     pub(crate) protocol: &'static str,

@@ -1,7 +1,7 @@
 //! Writing a recording, or several, one after the other.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -35,6 +35,8 @@ pub(crate) struct Sink {
     base: PathBuf,
     plan: Plan,
     topics: Vec<Topic>,
+    /// Where each is in `topics`.
+    numbers: HashMap<Subject, usize>,
     part: Part,
     /// Files that are full.
     parts: u32,
@@ -79,17 +81,19 @@ impl Sink {
             return Err(exists(&part));
         }
         let part = Part::create(base, &plan, 0)?;
-        Ok(Sink { base: base.to_owned(), plan, topics: vec![], part, parts: 0, bytes: 0 })
+        Ok(Sink { base: base.to_owned(), plan, topics: vec![], numbers: HashMap::new(), part, parts: 0, bytes: 0 })
     }
 
     /// The number by which a topic is known here.
     pub(crate) fn topic(&mut self, subject: &Subject) -> usize {
-        let known = self.topics.iter().position(|known| known.subject == *subject);
-        known.unwrap_or_else(|| {
-            let (here, before) = (Counts::default(), Counts::default());
-            self.topics.push(Topic { subject: subject.clone(), channel: None, here, before });
-            self.topics.len() - 1
-        })
+        if let Some(known) = self.numbers.get(subject) {
+            return *known;
+        }
+        let number = self.topics.len();
+        let (here, before) = (Counts::default(), Counts::default());
+        self.topics.push(Topic { subject: subject.clone(), channel: None, here, before });
+        self.numbers.insert(subject.clone(), number);
+        number
     }
 
     /// Records a packet of a topic.
