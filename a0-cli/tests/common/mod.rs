@@ -1,12 +1,18 @@
 //! What the tests share: a topic directory of their own, and the `a0` command in it.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "for tests, none of which uses all of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unsafe_code,
+    clippy::unwrap_used,
+    reason = "for tests, none of which uses all of it"
+)]
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
@@ -23,6 +29,9 @@ pub struct Said {
 
 impl Root {
     pub fn new() -> Root {
+        // Commands inherit it if whoever runs the tests ignores that signal, as with `nohup`.
+        // SAFETY: no code of ours runs on it.
+        unsafe { signal(Signal::SIGHUP, SigHandler::SigDfl) }.unwrap();
         Root(tempfile::tempdir_in("/dev/shm").unwrap())
     }
 
