@@ -29,7 +29,8 @@ Examples:
 
 JSON, one object a line:
   protocol (null if unknown), topic, path, size, used, messages, seq_low, seq_high; those that are damaged or
-  cannot be read have error instead of the last four, new ones that nobody has written to yet have null, and deadmen have what 'a0 deadman state' says")]
+  cannot be read have error instead of the last four, new ones that nobody has written to yet have null, and
+  deadmen have what 'a0 deadman state' says")]
 pub(crate) struct Args {
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Format::Text)]

@@ -73,8 +73,9 @@ Keys:
 
 JSON, one object a line:
   topic, protocol, path, rate, bytes_per_second, latest_size, seq_low, seq_high, messages, arena, used,
-  lost, lock (thread, pid, program; or null), sleepers, subscriber_lag (null: unknown); those that
-  are damaged or cannot be read have error instead, new ones new, and deadmen have what 'a0 deadman state' says")]
+  lost, lock (thread, pid, program; or null), sleepers, subscriber_lag (null: unknown); those that are
+  damaged or cannot be read have error instead, new ones new, and deadmen have what 'a0 deadman state'
+  says")]
 pub(crate) struct Args {
     /// Which topics, as for 'a0 watch'; quote it, or the shell takes it for files
     #[arg(default_value = "**")]
