@@ -18,8 +18,9 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 build=$(realpath "${CARGO_TARGET_DIR:-target}")/sanitize
 
 # Tests that cannot be run like this, as test programs call them.
-# This one measures the memory of its process, and AddressSanitizer keeps what was freed for a while.
-left_out=(--skip ten_thousand_topics_in_one_directory)
+# The first measures the memory of its process, and AddressSanitizer keeps what was freed for a while. The second leaks on
+# purpose, which is reported.
+left_out=(--skip ten_thousand_topics_in_one_directory --skip a_guard_that_was_leaked_keeps_its_memory)
 
 # Runs a program that must be reported. Otherwise nobody was looking, and all the rest means nothing.
 must_report() { # WORDS COMMAND...
