@@ -155,7 +155,12 @@ fn waiters_get_the_lock_of_a_holder_that_dies() {
     let dir = folder();
     let all = topics(dir.path(), 2);
     let holder = start("hold 0 1", dir.path());
-    let waiters = all.into_iter().map(|mem| thread::spawn(move || RobustLock.lock(&mem, Some(10 * SECOND))));
+    let wait = |mem| {
+        let how = RobustLock.lock(&mem, Some(10 * SECOND));
+        RobustLock.unlock(&mem);
+        how
+    };
+    let waiters = all.into_iter().map(|mem| thread::spawn(move || wait(mem)));
     let waiters: Vec<_> = waiters.collect();
     thread::sleep(SECOND / 20);
     let killed = Instant::now();
