@@ -75,7 +75,8 @@ impl State {
     /// What the page with this index says.
     #[inline(always)]
     pub(crate) fn load_page<M: Mem + ?Sized>(mem: &M, index: u8) -> State {
-        let [seq_low, seq_high, off_head, off_tail, high_water_mark] = mem.load_words(page::seq_low(index));
+        let [seq_low, seq_high, off_head, off_tail, high_water_mark] =
+            of_page(index, |index| mem.load_words(page::seq_low(index)));
         State { seq_low, seq_high, off_head, off_tail, high_water_mark }
     }
 
@@ -114,7 +115,7 @@ impl State {
     #[inline(always)]
     pub(crate) fn may_have_news<M: Mem + ?Sized>(mem: &M, seq: u64) -> bool {
         let index = mem.load_u8(header::COMMITTED_PAGE, Acquire);
-        mem.load_u64(page::seq_high(index), Relaxed) > seq
+        of_page(index, |index| mem.load_u64(page::seq_high(index), Relaxed)) > seq
     }
 
     /// The lowest live sequence number, for validating what was just copied. Call it behind an acquire fence.
@@ -124,7 +125,7 @@ impl State {
     #[inline(always)]
     pub(crate) fn validate_low<M: Mem + ?Sized>(mem: &M) -> u64 {
         let index = mem.load_u8(header::COMMITTED_PAGE, Acquire);
-        mem.load_u64(page::seq_low(index), Relaxed)
+        of_page(index, |index| mem.load_u64(page::seq_low(index), Relaxed))
     }
 
     /// Makes this the committed state: write the page that is not the committed one, flip the index, count the event.
@@ -151,6 +152,20 @@ impl State {
         let committed = mem.load_u8(header::COMMITTED_PAGE, Relaxed);
         State::load_page(mem, committed).store_page(mem, u8::from(committed == 0));
     }
+}
+
+/// Loads from the page with this index, by a branch instead of an address that is made of the index.
+///
+/// Processors guess branches, but wait for addresses. A writer has just changed the lines of both, the index and the page, and
+/// who guesses has them fetched at the same time instead of one after the other.
+#[inline(always)]
+fn of_page<T>(index: u8, load: impl Fn(u8) -> T) -> T {
+    if index == 0 {
+        return load(0);
+    }
+    // Or else the compiler makes one load of both, and an address of the branch.
+    core::hint::black_box(());
+    load(1)
 }
 
 /// Whether a frame header can be at `offset` in an arena of `limit` bytes.
