@@ -18,8 +18,9 @@ use target::Target;
 /// Tries at one frame before the lock is taken for it.
 const READ_TRIES: u32 = 64;
 
-/// Looks at the last frame's link for each look at the header.
-const LOOKS_AT_LINK: u32 = 16;
+/// Looks at the last frame's link for each look at the header. Each of the latter takes lines from a writer that is about to
+/// change them.
+const LOOKS_AT_LINK: u32 = 64;
 
 /// Which frame a read takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

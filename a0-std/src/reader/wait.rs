@@ -73,13 +73,15 @@ impl Wait {
         }
     }
 
-    /// Between two looks, behind the first of which so long has passed.
-    pub(crate) fn relax(looked: Duration) {
+    /// Between two looks, behind the first of which so long has passed; gives whether others were let run.
+    pub(crate) fn relax(looked: Duration) -> bool {
         // Letting others run is a system call. A thread that is alone on the one core that it is tied to looks like one of a
         // process that has but one, and its peer answers sooner than that.
-        if looked > Wait::USUAL_SPIN && is_single_core() {
+        let yields = looked > Wait::USUAL_SPIN && is_single_core();
+        if yields {
             thread::yield_now();
         }
+        yields
     }
 }
 

@@ -10,7 +10,7 @@ use crate::hot::Growing;
 use crate::topics::{self, RawTopic};
 
 /// Looks for news between two calls of a polling read.
-const LOOKS: u32 = 16;
+const LOOKS: u32 = 64;
 
 /// Messages that are taken at a time, at most, and their bytes.
 const BATCH: usize = 64;
