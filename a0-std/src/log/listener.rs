@@ -206,7 +206,7 @@ impl LogListenerSync {
         loop {
             let left = timeout.map(|timeout| timeout.saturating_sub(started.elapsed()));
             let received = match self.feed.wait(left) {
-                Err(Error::Timeout { path, .. }) => return Err(Error::Timeout { path, waited: started.elapsed() }),
+                Err(Error::Timeout { .. }) => break,
                 received => received?,
             };
             if let Some(level) = self.filter.admits(&self.feed.message(received)?) {
@@ -214,10 +214,10 @@ impl LogListenerSync {
             }
             // However many there are that are not serious enough.
             if left.is_some_and(|left| left.is_zero()) {
-                let path = self.file().path().to_owned();
-                return Err(Error::Timeout { path, waited: started.elapsed() });
+                break;
             }
         }
+        Err(Error::Timeout { path: self.file().path().to_owned(), waited: started.elapsed() })
     }
 
     /// A handle for other threads that ends a blocked read.
