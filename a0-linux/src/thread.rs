@@ -241,9 +241,10 @@ impl Thread {
         let mut next: *mut c_void = (&raw const self.own).cast_mut().cast();
         for outer in &self.outer[..self.outer_count.get()] {
             let entry = outer.get();
-            // SAFETY: a lock that is held keeps its memory mapped (its guard borrows it; and if that was leaked, the
-            // `Mapping` stays), and the first word of the entry is the link; 8-byte aligned, as the memory starts on a
-            // multiple of 8. Only the kernel ever reads it.
+            // SAFETY: a lock that is held keeps its memory mapped: its guard borrows it, and if that was leaked, the
+            // `Mapping` stays when this thread drops it. (Another thread that drops it does not know of the lock.) The first
+            // word of the entry is the link; 8-byte aligned, as the memory starts on a multiple of 8. Only the kernel ever
+            // reads it.
             unsafe { unmarked(entry).cast::<*mut c_void>().write_volatile(next) };
             next = entry;
         }
