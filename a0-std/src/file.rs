@@ -84,12 +84,14 @@ impl File {
         if self.is_removed()? { Err(Error::TopicRemoved { path: self.path().to_owned() }) } else { Ok(()) }
     }
 
-    /// The file that has its name now, opened in the same way; `None` if there is none.
+    /// The file that has its name now, opened in the same way; `None` if there is none, or none that is a topic yet.
     pub(crate) fn successor(&self) -> Result<Option<File>> {
         let options = FileOptions::default().access(self.mode()).lock_timeout(self.lock_timeout()).create(false);
         match File::open(self.path(), &options) {
             Ok(file) => Ok(Some(file)),
-            Err(Error::File(FileError::NotFound { .. })) => Ok(None),
+            Err(
+                Error::File(FileError::NotFound { .. }) | Error::Topic { source: a0_core::Error::Uninitialized, .. },
+            ) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -160,6 +160,24 @@ fn every_kind_of_threaded_reader_follows() {
 }
 
 #[test]
+fn a_new_file_that_is_no_topic_yet_is_waited_for() {
+    let old = file(1 << 16);
+    let read_only = File::open(old.path(), &FileOptions::default().access(Mode::ReadOnly)).unwrap();
+    let (tell, told) = channel();
+    let _reader = Reader::with_errors(&read_only, (), move |message| {
+        let _ = tell.send(message.map(|message| text(&message)).map_err(|error| error.to_string()));
+    })
+    .unwrap();
+    // What 0.3 leaves for a moment between creating a file and writing the header.
+    std::fs::write(old.path().with_extension("new"), vec![0; 1 << 16]).unwrap();
+    std::fs::rename(old.path().with_extension("new"), old.path()).unwrap();
+    assert!(told.recv_timeout(SOON).unwrap().unwrap_err().ends_with("open it again"));
+    assert!(told.recv_timeout(Duration::from_millis(400)).is_err(), "told of what passes");
+    write(&File::open(old.path(), &FileOptions::default()).unwrap(), &["new"]);
+    assert_eq!(told.recv_timeout(SOON).unwrap(), Ok("new".to_owned()));
+}
+
+#[test]
 fn a_truncated_file_is_an_error_where_somebody_looks() {
     let file = file(1 << 20);
     write(&file, &["before"]);
