@@ -31,11 +31,14 @@ pub(super) fn look(mem: &RawMem<Mapping>) -> DeadmanSight {
     steadily(mem, OWNER_MUTEX.word(), |word| {
         let owner = owner_of(word);
         let locked = mem.load_u8(LOCKED, Acquire) != 0;
+        let token = mem.load_u64(TOKEN, Acquire);
+        // The same thread may have released it and be taking it again: then the token is there before the mark.
+        let locked = locked && mem.load_u8(LOCKED, Acquire) != 0;
         DeadmanSight {
             taken: owner.is_some() && locked,
             owner,
             owner_died: owner.is_none() && (locked || word & OWNER_DIED != 0),
-            token: mem.load_u64(TOKEN, Acquire),
+            token,
             other_namespace: None,
             word,
             events,
@@ -45,13 +48,18 @@ pub(super) fn look(mem: &RawMem<Mapping>) -> DeadmanSight {
 
 pub(super) fn try_take(mem: &RawMem<Mapping>) -> Result<Option<Took>, LockError> {
     let Some(acquired) = pi::try_lock(mem, OWNER_MUTEX)? else { return Ok(None) };
+    // A dead owner leaves its mark, which beside a new owner would say that the old token is still held.
+    let mark = mem.load_u8(LOCKED, Relaxed);
+    mem.store_u8(LOCKED, 0, Release);
     if let Err(error) = lock_guard(mem) {
+        mem.store_u8(LOCKED, mark, Release);
         pi::unlock(mem, OWNER_MUTEX);
         return Err(error);
     }
-    let previous_owner_died = acquired == Acquired::OwnerDied || mem.load_u8(LOCKED, Relaxed) != 0;
+    let previous_owner_died = acquired == Acquired::OwnerDied || mark != 0;
     let token = mem.load_u64(TOKEN, Relaxed).wrapping_add(1);
-    mem.store_u64(TOKEN, token, Relaxed);
+    // Who sees it sees that the mark was gone before.
+    mem.store_u64(TOKEN, token, Release);
     mem.store_u8(LOCKED, 1, Release);
     mem.fetch_add_u32(EVENTS, 1, Release);
     pi::requeue(mem, EVENTS, GUARD);
