@@ -124,10 +124,12 @@ mod tests {
 
     #[test]
     fn mono_is_the_time_since_boot() {
+        let mono = || SystemClock.mono().as_nanos() as f64 / 1e9;
+        let before = mono();
         let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
+        let after = mono();
         let uptime: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
-        let mono = SystemClock.mono().as_nanos() as f64 / 1e9;
-        assert!((mono - uptime).abs() < 5.0, "{mono} {uptime}");
+        assert!(before - 1.0 < uptime && uptime < after + 1.0, "{before} {uptime} {after}");
     }
 
     #[test]
@@ -141,7 +143,8 @@ mod tests {
             let after = SystemClock.wall();
             let slack = i128::from(UNDISTURBED);
             assert!(nanos(before) - slack <= nanos(time) && nanos(time) <= nanos(after) + slack);
-            assert!(last <= time, "{last:?} {time:?}");
+            // It is put right where it was off by more than that.
+            assert!(nanos(last) <= nanos(time) + 2 * slack, "{last:?} {time:?}");
             last = time;
         }
     }

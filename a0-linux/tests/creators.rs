@@ -132,8 +132,12 @@ fn child_process() {
     match &*task {
         "race" => print!("\n{}", race(&dir)),
         "create for ever" => {
-            for name in 0.. {
+            // As many as there is room for.
+            for name in 0..500 {
                 open(&dir.join(name.to_string()), &small().mode(0o640));
+            }
+            loop {
+                thread::park();
             }
         }
         task => panic!("{task}?"),

@@ -46,7 +46,7 @@ fn child() {
             say(&text(&subscriber.read_blocking(LONG).unwrap()));
         }
         "die with the lock" => {
-            let publisher = Publisher::new(&topic).unwrap();
+            let publisher = once_free(|| Publisher::new(&topic));
             publisher.publish("theirs").unwrap();
             let mut locked = publisher.file().transport().lock(None).unwrap();
             let _ = locked.alloc(100).unwrap();
@@ -66,7 +66,7 @@ fn child() {
             }
         }
         "take the deadman" => {
-            let deadman = Deadman::new(&topic).unwrap();
+            let deadman = once_free(|| Deadman::new(&topic));
             say(&deadman.try_take().unwrap().unwrap().token.to_string());
             loop {
                 std::thread::park();

@@ -283,10 +283,12 @@ fn two_threads_that_want_each_others_topics_do_not_wait_for_ever() {
         [both(&one, &other), thread.join().unwrap()]
     });
     assert!(started.elapsed() < Duration::from_secs(5), "the lock's patience ended it");
-    let [refused] = &results.iter().filter_map(|result| result.as_ref().err()).collect::<Vec<_>>()[..] else {
-        panic!("{results:?}")
-    };
-    assert!(matches!(refused, Error::Topic { source: a0_core::Error::Lock(LockError::Recursive), .. }), "{refused}");
+    // Both, where they come at the same instant: then the kernel finds the circle from both ends.
+    let refused: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+    assert!(!refused.is_empty());
+    for error in refused {
+        assert!(matches!(error, Error::Topic { source: a0_core::Error::Lock(LockError::Recursive), .. }), "{error}");
+    }
 }
 
 #[test]

@@ -175,15 +175,17 @@ fn blocked_threads_are_woken_by_every_publish() {
         }
     });
     let publisher = Publisher::new(&there).unwrap();
-    let mut slowest = Duration::ZERO;
+    let mut times = vec![];
     for i in 0..500 {
         let sent = Instant::now();
         publisher.publish(i.to_string()).unwrap();
         assert_eq!(text(&answers.read_blocking(LONG).unwrap()), i.to_string());
-        slowest = slowest.max(sent.elapsed());
+        times.push(sent.elapsed());
     }
     answerer.join().unwrap();
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    // Who misses a wake-up looks again after some time. Some may be slow for other reasons; not most of them.
+    times.sort();
+    assert!(times[125] < Duration::from_millis(15), "{times:?}");
 }
 
 #[test]

@@ -107,8 +107,11 @@ mod tests {
                 let (path, mark, holders, claims) = (&path, &mark, &holders, &claims);
                 scope.spawn(move || {
                     let mine = thread % 3;
-                    let end = Instant::now() + Duration::from_millis(600);
-                    while Instant::now() < end {
+                    let started = Instant::now();
+                    let late = |claims: &AtomicU32| claims.load(Ordering::SeqCst) == 0;
+                    while started.elapsed() < Duration::from_millis(600)
+                        || claims.iter().any(late) && started.elapsed() < Duration::from_secs(20)
+                    {
                         let fd = opened(path);
                         if claim_for(mine as u32 + 1, &fd, mark, path).is_err() {
                             continue;

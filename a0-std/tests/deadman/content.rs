@@ -72,12 +72,16 @@ fn a_token_that_is_late_is_waited_for() {
         let token = scope.spawn(|| deadman.wait_taken(PATIENCE));
         let word = bytes.word(16);
         common::until(|| word.load(Ordering::SeqCst) == WAITERS);
+        let taken = Instant::now();
         word.store(std::process::id(), Ordering::SeqCst);
         futex::wake(word, futex::Flags::empty(), i32::MAX as u32).unwrap();
         // The other one is awake now, and the owner waits for a core.
         thread::sleep(SECOND / 20);
         bytes.word(24).store(7, Ordering::SeqCst);
-        assert_eq!(token.join().unwrap().unwrap(), 7);
+        // It is waited for for a second.
+        let in_time = taken.elapsed() < SECOND / 2;
+        let token = token.join().unwrap().unwrap();
+        assert!(token == 7 || !in_time, "{token}");
     });
 }
 

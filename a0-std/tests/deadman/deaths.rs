@@ -43,7 +43,7 @@ fn deaths_at_random_instants_leave_it_to_be_taken() {
             assert_eq!(deadman.state().unwrap().token, taken.token);
             deadman.release().unwrap();
         }
-        assert!((5..100).contains(&died), "{died} of 100 had it when they were killed");
+        assert!(died >= 5, "{died} of 100 had it when they were killed");
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -115,24 +115,26 @@ fn names_are_checked_and_nothing_is_created_by_looking() {
 #[test]
 fn whoever_sees_it_taken_sees_its_token() {
     each_layout(|_, open| {
-        let (deadman, watcher, ended) = (open(), open(), AtomicBool::new(false));
+        let (deadman, watcher) = (open(), open());
+        let (seen, ended) = (AtomicU32::new(0), AtomicBool::new(false));
         thread::scope(|scope| {
             scope.spawn(|| {
-                let (mut last, mut over, mut seen) = (0, true, 0);
+                let (mut last, mut over) = (0, true);
                 while !ended.load(Ordering::SeqCst) {
                     let state = watcher.state().unwrap();
                     if state.taken {
                         assert!(state.token > last || !over && state.token == last, "{state:?} after {last}");
                         last = state.token;
-                        seen += 1;
+                        seen.fetch_add(1, Ordering::SeqCst);
                     }
                     over = !state.taken;
                 }
-                assert!(seen > 0);
             });
-            for _ in 0..5000 {
+            let mut rounds = 0;
+            while rounds < 5000 || seen.load(Ordering::SeqCst) == 0 {
                 deadman.take(None).unwrap();
                 deadman.release().unwrap();
+                rounds += 1;
             }
             ended.store(true, Ordering::SeqCst);
         });

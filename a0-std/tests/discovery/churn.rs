@@ -100,7 +100,7 @@ fn other_processes_churn() {
     let mut churners = ["a", "b", "c"].map(|name| churn(dir.path(), name, 500));
     let mut discovery = discover(&dir, "**");
     let mut ledger = Ledger::default();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + 10 * PATIENCE;
     while churners.iter_mut().any(|child| child.try_wait().unwrap().is_none()) {
         assert!(Instant::now() < deadline);
         if let Ok(event) = discovery.read_blocking(QUIET) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use a0_std::{Error, Request, RpcClient, RpcServer, ServerOptions, Writer, keys, random_id};
 
 use super::{PATIENCE, collecting, small, stop_here, telling};
-use crate::common::topic;
+use crate::common::{topic, until};
 
 #[test]
 fn a_request_that_the_server_misses_is_lost_and_said_to_be() {
@@ -30,7 +30,10 @@ fn a_request_that_the_server_misses_is_lost_and_said_to_be() {
     let noise = Writer::new(client.file());
     for _ in 0..20 {
         noise.write([0; 5000]).unwrap();
-        thread::sleep(Duration::from_millis(2));
+        let (saw, seen) = mpsc::channel();
+        let id = client.send("answered here", move |reply| saw.send(reply.is_ok()).unwrap()).unwrap();
+        noise.write_with(&[(keys::RPC_TYPE, "response"), (keys::REQ_ID, id.as_str())], "").unwrap();
+        assert!(seen.recv_timeout(PATIENCE).unwrap());
     }
     stopped.release();
     let mut results: Vec<_> = (0..2).map(|_| told.recv_timeout(PATIENCE).unwrap()).collect();
@@ -46,10 +49,10 @@ fn a_request_that_is_overwritten_unseen_is_lost_rather_than_late() {
     let client = RpcClient::with_options(&topic, &small(1 << 16)).unwrap();
     let noise = Writer::new(client.file());
     thread::scope(|scope| {
-        let caller = scope.spawn(|| client.call("nobody listens", Duration::from_millis(300)));
-        thread::sleep(Duration::from_millis(50));
-        for _ in 0..20 {
-            noise.write([0; 5000]).unwrap();
+        let caller = scope.spawn(|| client.call("nobody listens", Duration::from_secs(1)));
+        until(|| client.file().state().unwrap().seq_high > 0);
+        for _ in 0..5 {
+            noise.write([0; 20_000]).unwrap();
             thread::sleep(Duration::from_millis(2));
         }
         let result = caller.join().unwrap();
@@ -68,6 +71,7 @@ fn a_client_that_is_overtaken_gives_up_what_may_have_been_answered() {
     client.send("keeps the thread busy", move |_| stop_here()).unwrap();
     client.send("unanswered", telling(&tell, 0)).unwrap();
     requested.recv_timeout(PATIENCE).unwrap().reply("").unwrap();
+    drop(requested.recv_timeout(PATIENCE).unwrap());
     stopped.await_arrival();
     let noise = Writer::new(client.file());
     for _ in 0..client.file().size() / 5000 + 2 {
@@ -78,7 +82,6 @@ fn a_client_that_is_overtaken_gives_up_what_may_have_been_answered() {
     let (n, result) = told.recv_timeout(PATIENCE).unwrap();
     assert_eq!(n, 0);
     assert!(matches!(result, Err(Error::ReplyLost { .. })), "{result:?}");
-    drop(requested.recv_timeout(PATIENCE).unwrap());
     requested.recv_timeout(PATIENCE).unwrap().reply("fine").unwrap();
     let (n, result) = told.recv_timeout(PATIENCE).unwrap();
     assert_eq!((n, result.unwrap().payload()), (1, &b"fine"[..]));
