@@ -41,16 +41,23 @@ fn parts_of_a_recording() {
     assert_eq!(replay("--topic-map cam/b=x/y a c*/*"), [50, 0, 50]);
     // As long as it took, divided by the rate; and what is left out takes no time.
     for (args, least, most) in [("--rate 10", 0.49, 4.0), ("--start 4.8", 0.1, 3.0)] {
-        let (other, started) = (Root::new(), Instant::now());
-        other.ok(&format!("replay {} {args}", file.display()));
-        let took = started.elapsed().as_secs_f64();
-        assert!(took >= least && took < most, "{args}: {took} s");
+        // A busy machine may take longer, but not each time.
+        let in_time = (0..10).any(|_| {
+            let (other, started) = (Root::new(), Instant::now());
+            other.ok(&format!("replay {} {args}", file.display()));
+            let took = started.elapsed().as_secs_f64();
+            assert!(took >= least, "{args}: {took} s");
+            took < most
+        });
+        assert!(in_time, "{args}: it takes {most} s");
     }
     let other = Root::new();
     let complaint = other.fails(&format!("replay {} --loop nothing", file.display()));
     assert!(complaint.contains(": nothing in it is to be replayed: "), "{complaint}");
     let player = other.start(&format!("replay {} --loop --rate 1000", file.display()));
-    until(|| other.path("a.pubsub.a0").exists() && packets(&other, "a.pubsub.a0").len() > 120);
+    // A file that is there is not yet a topic.
+    other.await_topic("a");
+    until(|| packets(&other, "a.pubsub.a0").len() > 120);
     let line = stop(player);
     assert!(line.contains(" messages in "), "{line}");
 }
