@@ -60,7 +60,7 @@ fn conversation(place: &Place, stop: &Stop, output: &mut Output) -> Outcome {
         writeln!(output, "  process {me} asks:    {text}")?;
         output.flush()?;
         question.write(text)?;
-        let answer = answers.read_blocking(Duration::from_secs(5))?;
+        let answer = answers.read_blocking(Duration::from_secs(10))?;
         writeln!(output, "  process {me} hears:   {}", String::from_utf8_lossy(answer.payload()))?;
     }
     Ok(output.flush()?)

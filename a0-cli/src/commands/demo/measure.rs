@@ -21,7 +21,7 @@ const BATCH: u32 = 32;
 /// Looks between two looks whether it is time to give up.
 const LOOKS: u32 = 1 << 12;
 /// How long the other process may take for anything.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Time for the other process to fall asleep.
 const NAP: Duration = Duration::from_micros(200);
 

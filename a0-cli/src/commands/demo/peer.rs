@@ -156,7 +156,7 @@ fn answer(dir: &Path) -> Outcome {
     let mut questions = ReaderSync::new(&small(dir, QUESTION)?, Init::Oldest)?;
     let answers = Writer::new(&small(dir, ANSWER)?).with_standard_headers();
     loop {
-        let question = questions.read_blocking(Duration::from_secs(5))?;
+        let question = questions.read_blocking(Duration::from_secs(10))?;
         let text = String::from_utf8_lossy(question.payload());
         let answer = answer_to(&text);
         writeln!(io::stdout(), "      process {me} hears {text:?} and answers {answer:?}")?;
