@@ -6,11 +6,11 @@ mod common;
 use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
-use common::{Root, Said, finish, one_complaint, said, send, until};
+use common::{Root, Said, finish, one_complaint, said, send, terminal, until};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(20);
 
 fn run(root: &Root, args: &[&str]) -> Said {
     said(root.command_with(args).output().unwrap())
@@ -196,12 +196,12 @@ fn colours_on_a_terminal_only() {
     let root = Root::new();
     root.ok("log write robot warn careful");
     for (no_color, expected) in [("", "\x1b[33mWARN   \x1b[m careful"), ("1", "Z WARN    careful")] {
-        let terminal = nix::pty::openpty(None, None).unwrap();
+        let (master, slave) = terminal(0, 0);
         let mut command = root.command("log tail robot --init oldest -n1");
-        let status = command.stdout(terminal.slave).env("NO_COLOR", no_color).status().unwrap();
+        let status = command.stdout(slave).env("NO_COLOR", no_color).status().unwrap();
         assert!(status.success());
         let mut line = String::new();
-        BufReader::new(std::fs::File::from(terminal.master)).read_line(&mut line).unwrap();
+        BufReader::new(master).read_line(&mut line).unwrap();
         assert!(line.trim_end().ends_with(expected), "{line:?}");
         assert_eq!(line.contains('\x1b'), no_color.is_empty(), "{line:?}");
     }

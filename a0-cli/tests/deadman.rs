@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use common::{Root, finish, one_complaint, said, send, until};
+use common::{Root, await_signals, finish, one_complaint, said, send, until};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -108,12 +108,17 @@ fn signals_are_for_the_command() {
         assert_eq!(line(&mut child), "ready\n");
         child
     };
-    // Longer than commands are left time for to end on a signal.
-    let slow = start("trap 'sleep 3; exit 5' TERM; echo ready; while :; do sleep 0.1; done");
+    let gate = root.path("gate");
+    let slow = start(&format!(
+        "trap 'until [ -e {} ]; do sleep 0.05; done; exit 5' TERM; echo ready; while :; do sleep 0.1; done",
+        gate.display()
+    ));
     send(&slow, Signal::SIGINT);
     send(&slow, Signal::SIGTERM);
-    std::thread::sleep(Duration::from_millis(300));
+    // Longer than commands are left time for to end on a signal.
+    std::thread::sleep(Duration::from_millis(2500));
     assert!(is_taken(&root, "job"));
+    fs::write(gate, "").unwrap();
     assert_eq!(finish(slow, SOON).code, Some(5));
     for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
         let plain = start("echo ready; exec sleep 60");
@@ -136,6 +141,7 @@ fn take_waits_for_its_turn() {
     // Interrupted while it waits.
     let _owner = Killed(taken(&root, "deadman take robot"));
     let next = root.start("deadman take robot -- echo mine");
+    await_signals(&next);
     std::thread::sleep(Duration::from_millis(100));
     send(&next, Signal::SIGTERM);
     let said = finish(next, SOON);
@@ -169,6 +175,7 @@ fn wait() {
     assert_eq!(root.run("deadman wait robot --taken --timeout 0.05").code, Some(3));
 
     let waiter = root.start("deadman wait robot --taken");
+    await_signals(&waiter);
     std::thread::sleep(Duration::from_millis(100));
     send(&waiter, Signal::SIGINT);
     let said = finish(waiter, SOON);

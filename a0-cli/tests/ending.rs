@@ -3,16 +3,16 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::{Root, finish, send, until};
+use common::{Root, await_signals, finish, send, until};
 use nix::sys::signal::Signal;
 
 /// Far more than it takes, for machines that are busy with other tests.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(20);
 
 #[test]
 fn signals_end_a_blocked_echo() {
@@ -34,7 +34,7 @@ fn signals_end_a_blocked_echo() {
 #[test]
 fn who_is_to_outlive_the_terminal_does() {
     let root = Root::new();
-    let script = format!("trap '' HUP; exec {} echo t", env!("CARGO_BIN_EXE_a0"));
+    let script = format!("trap '' HUP; exec {} echo t --init oldest", env!("CARGO_BIN_EXE_a0"));
     let mut echo = Command::new("sh");
     echo.args(["-c", &script]).env("A0_ROOT", root.0.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut echo = echo.spawn().unwrap();
@@ -75,6 +75,7 @@ fn a_reader_of_the_output_that_is_full_does_not_hold_it_up() {
     root.ok("pub t --size 1K --count 10000");
     // Nobody reads what it writes, so it is stuck in a write.
     let echo = root.start("echo t --init oldest --format raw");
+    await_signals(&echo);
     std::thread::sleep(Duration::from_millis(300));
     send(&echo, Signal::SIGINT);
     let mut echo = echo;
@@ -139,9 +140,8 @@ fn a_truncated_topic_is_an_error() {
     assert_eq!(line, "[1] hello\n");
     std::fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
     let complaint = common::one_complaint(finish(echo, SOON));
-    let expected =
-        format!("{} was truncated while it was in use, or its filesystem is full: remove it", path.display());
-    assert!(complaint.starts_with(&expected), "{complaint}");
+    // It may look at the file before it reads, and says it in other words then.
+    assert!(complaint.starts_with(&format!("{} was truncated ", path.display())), "{complaint}");
 }
 
 /// Sent by somebody, it says nothing of files.
@@ -163,9 +163,14 @@ fn signals_end_the_demo_and_leave_nothing() {
     let mut first = String::new();
     out.read_line(&mut first).unwrap();
     assert!(first.contains("has started process"), "{first}");
-    std::thread::sleep(Duration::from_millis(700));
-    let open = demo_dirs(demo.id());
-    assert_eq!(open.len(), 1, "{open:?}");
+    // Behind the first measurement, amid the others, which do not always have a topic.
+    let mut lines = out.by_ref().lines();
+    assert!(lines.any(|line| line.unwrap().contains("raw cache line")));
+    let mut open = vec![];
+    until(|| {
+        open = demo_dirs(demo.id());
+        open.len() == 1
+    });
     send(&demo, Signal::SIGINT);
     let said = finish(demo, SOON);
     assert_eq!((said.code, said.err.as_str()), (Some(130), ""));

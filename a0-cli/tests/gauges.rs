@@ -12,7 +12,7 @@ use std::process::{Child, ChildStdout};
 use std::time::{Duration, Instant};
 
 use a0_std::{Clock, File, FileOptions, Packet, SystemClock, TimeMono, Writer, keys};
-use common::{Root, finish, send};
+use common::{Root, finish, send, terminal, until};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
@@ -204,7 +204,11 @@ fn what_was_counted_comes_first() {
         ("bw", " messages; size: min 5 B"),
         ("delay", " messages; delay ms: min "),
     ] {
-        let line = root.ok(&format!("{command} t --window 0.5 -n 1"));
+        let mut line = String::new();
+        until(|| {
+            line = root.ok(&format!("{command} t --window 0.5 -n 1"));
+            line.contains(then)
+        });
         assert!(line.find(then).is_some_and(|at| at < 40), "{line}");
     }
     publisher.kill().unwrap();
@@ -216,14 +220,13 @@ fn lines_are_renewed_on_a_terminal_that_can() {
     let root = Root::new();
     root.ok("pub t hello");
     for (term, columns, live) in [("xterm", 12, true), ("dumb", 12, false), ("xterm", 0, false)] {
-        let size = nix::pty::Winsize { ws_row: 5, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        let terminal = nix::pty::openpty(&size, None).unwrap();
+        let (mut master, slave) = terminal(columns, 5);
         let mut command = root.command("hz t none --window 0.02 -n 2");
-        let mut child = command.stdout(terminal.slave).env("TERM", term).spawn().unwrap();
+        let mut child = command.stdout(slave).env("TERM", term).spawn().unwrap();
         drop(command);
         let mut shown = Vec::new();
         // An error once nobody has the other end any more.
-        let _ = std::fs::File::from(terminal.master).read_to_end(&mut shown);
+        let _ = master.read_to_end(&mut shown);
         assert!(child.wait().unwrap().success());
         let shown = String::from_utf8(shown).unwrap();
         let again = "\rt  0.00 Hz; \x1b[K\r\n\rnone  not th\x1b[K\r\n";

@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 #[test]
 fn a_message_crosses() {
     let root = Root::new();
-    let echo = root.start("echo chat --count 1");
+    let echo = root.start("echo chat --count 1 --init oldest");
     root.await_topic("chat");
     root.ok("pub chat hello");
-    let said = finish(echo, Duration::from_secs(5));
+    let said = finish(echo, Duration::from_secs(20));
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), "[1] hello\n", ""));
 }
 
@@ -93,12 +93,14 @@ fn timeouts() {
     let started = Instant::now();
     let said = root.run("echo t --init oldest --count 3 --timeout 0.3");
     assert_eq!((said.code, said.out.lines().count(), said.err.as_str()), (Some(3), 2, ""));
-    assert!((300..3000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
+    assert!((300..20_000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
     // In all, not for each message.
     let mut busy = root.start("pub t x --rate 100");
-    let said = root.run("echo t --timeout 0.3");
-    assert_eq!(said.code, Some(3));
-    assert!(said.out.lines().count() > 10, "{said:?}");
+    until(|| {
+        let said = root.run("echo t --timeout 0.3");
+        assert_eq!(said.code, Some(3));
+        said.out.lines().count() > 10
+    });
     busy.kill().unwrap();
     busy.wait().unwrap();
 }
@@ -117,7 +119,7 @@ fn rate_and_count() {
     let root = Root::new();
     let started = Instant::now();
     root.ok("pub t x --rate 50 --count 11");
-    assert!((200..2000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
+    assert!((200..20_000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
     root.ok("pub t x --count 5");
     assert!(root.ok("ls").contains("1-16"));
 }
@@ -271,7 +273,7 @@ fn without_permission_to_write_it_only_reads() {
 #[test]
 fn a_topic_that_is_removed_is_followed() {
     let root = Root::new();
-    let mut echo = root.start("echo t");
+    let mut echo = root.start("echo t --init oldest");
     let mut lines = BufReader::new(echo.stdout.take().unwrap()).lines();
     root.await_topic("t");
     root.ok("pub t before");

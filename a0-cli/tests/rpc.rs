@@ -17,13 +17,13 @@ const SOON: Duration = Duration::from_secs(15);
 struct Server(Option<Child>);
 
 impl Server {
-    /// Starts it; it serves once its deadman is there.
+    /// Starts it; it serves once it has its deadman.
     fn start(root: &Root, protocol: &str, topic: &str, command: &[&str]) -> Server {
         let args = [&[protocol, "serve", topic], command].concat();
         let child = root.command_with(&args).env("PATH", "/usr/bin:/bin").spawn().unwrap();
-        // Of which the reader is placed right behind.
-        until(|| root.path(&format!("{topic}.{protocol}.deadman")).exists());
-        until(|| root.run(&format!("{protocol} call {topic} --timeout 0.2")).code != Some(3));
+        // The file may be there already, from a server before it.
+        until(|| root.run(&format!("deadman state {topic}.{protocol}")).out.contains(": taken by "));
+        until(|| root.run(&format!("{protocol} call {topic} --timeout 10")).code != Some(3));
         Server(Some(child))
     }
 

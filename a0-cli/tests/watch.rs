@@ -54,7 +54,7 @@ fn only_what_was_asked_for() {
     let mut child = root.start("watch --new-only --count 1");
     let mut made = 0;
     common::until(|| {
-        root.ok(&format!("pub new{made} x"));
+        root.ok(&format!("pub new{made} x --arena 4K"));
         made += 1;
         child.try_wait().unwrap().is_some()
     });

@@ -7,13 +7,20 @@
     reason = "for tests, none of which uses all of it"
 )]
 
+use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::OFlag;
+use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::Pid;
+use rustix::termios::{Winsize, tcsetwinsize};
 use tempfile::TempDir;
 
 /// A directory for topics, removed at the end.
@@ -105,7 +112,7 @@ pub fn until(mut happened: impl FnMut() -> bool) {
     let started = Instant::now();
     while !happened() {
         assert!(started.elapsed() < Duration::from_secs(20), "it does not happen");
-        std::thread::sleep(Duration::from_millis(5));
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -117,10 +124,34 @@ pub fn send_to(pid: i32, signal: Signal) {
     kill(Pid::from_raw(pid), signal).unwrap();
 }
 
-/// Ends a child that must end soon.
+/// Waits until it takes signals itself. One that comes before that kills it.
+pub fn await_signals(child: &Child) {
+    until(|| {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap();
+        u64::from_str_radix(blocked.trim(), 16).unwrap() & 1 << (Signal::SIGTERM as u32 - 1) != 0
+    });
+}
+
+/// Waits for a child that must end soon; otherwise kills it, so that the test fails with what it has said.
 pub fn finish(child: Child, within: Duration) -> Said {
-    let started = Instant::now();
-    let said = said(child.wait_with_output().unwrap());
-    assert!(started.elapsed() < within, "took {:?}: {said:?}", started.elapsed());
-    said
+    let (id, (sender, ended)) = (child.id() as i32, mpsc::channel());
+    thread::spawn(move || sender.send(said(child.wait_with_output().unwrap())));
+    ended.recv_timeout(within).unwrap_or_else(|_| {
+        send_to(id, Signal::SIGKILL);
+        // Not for ever: children of its own may have its output open.
+        panic!("no end within {within:?}: {:?}", ended.recv_timeout(Duration::from_secs(5)));
+    })
+}
+
+/// The two ends of a terminal of this size. No child of another test, which would keep it open, inherits them.
+pub fn terminal(columns: u16, rows: u16) -> (PtyMaster, File) {
+    let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let mut options = File::options();
+    options.read(true).write(true).custom_flags(libc::O_NOCTTY);
+    let slave = options.open(ptsname_r(&master).unwrap()).unwrap();
+    tcsetwinsize(&slave, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    (master, slave)
 }

@@ -16,7 +16,8 @@ const SOON: Duration = Duration::from_secs(10);
 /// Starts recording into a file.
 pub fn record(root: &Root, file: &Path, args: &str) -> Child {
     let recorder = root.start(&format!("record -o {} {args}", file.display()));
-    until(|| file.exists() || numbered(file, 0).exists());
+    // It is there before its beginning is.
+    until(|| [file, &numbered(file, 0)].iter().any(|file| file.metadata().is_ok_and(|file| file.len() > 0)));
     recorder
 }
 

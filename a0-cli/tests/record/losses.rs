@@ -16,7 +16,8 @@ fn a_killed_recorder_leaves_what_was_flushed() {
     let mut recorder = record(&root, &file, "--flush 0.02 --compression zstd");
     root.ok("pub t --size 1K --count 100");
     until(|| messages(&root, &file) == 100);
-    let mut publisher = root.start("pub t --size 1K --rate 2000");
+    // Not so many that the first ones are overwritten.
+    let mut publisher = root.start("pub t --size 1K --rate 2000 --count 5000");
     until(|| messages(&root, &file) > 200);
     recorder.kill().unwrap();
     recorder.wait().unwrap();
@@ -54,7 +55,11 @@ fn losses_are_counted_and_kept() {
     topic.file().transport().lock(None).unwrap().push(b"no packet").unwrap();
     one();
     recorders.iter().for_each(|recorder| send(recorder, Signal::SIGCONT));
-    until(|| [&ended, &killed].iter().all(|file| messages(&root, file) > 1));
+    let known = |file| {
+        let facts = info(&root, file);
+        ["messages", "missed"].map(|key| facts["topics"][0][key].as_u64().unwrap_or(0)).iter().sum::<u64>()
+    };
+    until(|| [&ended, &killed].into_iter().all(|file| known(file) == 503));
     let [first, mut second] = recorders;
     second.kill().unwrap();
     second.wait().unwrap();
@@ -74,10 +79,11 @@ fn losses_are_counted_and_kept() {
 #[test]
 fn a_full_disk_is_said_and_costs_only_what_was_not_written() {
     let root = Root::new();
-    let script = "$a0 record -o $A0_ROOT/r.mcap --flush 0.05 & \
+    // Publishes until it is full, which takes longer if the recorder is slow and misses something.
+    let script = "$a0 record -o $A0_ROOT/r.mcap --flush 0.05 & recorder=$!; \
         while [ ! -s $A0_ROOT/r.mcap ]; do sleep 0.01; done; \
-        $a0 pub t --size 64K --arena 1M --count 60 --rate 200; \
-        wait $!; echo $?; $a0 info --format json $A0_ROOT/r.mcap";
+        $a0 pub t --size 64K --arena 1M --rate 200 & publisher=$!; \
+        wait $recorder; echo $?; kill $publisher; wait $publisher; $a0 info --format json $A0_ROOT/r.mcap";
     let said = root.in_tmpfs("size=3m", script);
     let lines: Vec<_> = said.out.lines().collect();
     assert_eq!(lines[0], "1", "{said:?}");
