@@ -35,12 +35,12 @@ int main(void) {
 
     int number = 21;
     a0rs_owned_packet *reply;
-    check(a0rs_rpc_client_call(client, NULL, 0, &number, sizeof number, 1000, &reply));
+    check(a0rs_rpc_client_call(client, NULL, 0, &number, sizeof number, 10000, &reply));
     memcpy(&number, a0rs_owned_packet_view(reply)->payload.data, sizeof number);
     printf("%d\n", number);
     a0rs_owned_packet_destroy(reply);
 
-    if (a0rs_rpc_client_call(client, NULL, 0, "x", 1, 1000, &reply) != A0RS_OK) printf("%s\n", a0rs_error_message());
+    if (a0rs_rpc_client_call(client, NULL, 0, "x", 1, 10000, &reply) != A0RS_OK) printf("%s\n", a0rs_error_message());
     a0rs_rpc_client_destroy(client);
     a0rs_rpc_server_destroy(server);
     return 0;

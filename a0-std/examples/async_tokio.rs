@@ -43,7 +43,7 @@ async fn main() -> Result<(), Error> {
     }
     publisher.await.expect("it does not panic")?;
 
-    let reply = client.call_async("hello", Duration::from_secs(1)).await?;
+    let reply = client.call_async("hello", Duration::from_secs(10)).await?;
     println!("{}", String::from_utf8_lossy(reply.payload()));
     // Dropped at the deadline, the call is cancelled.
     assert!(timeout(Duration::from_millis(20), client.call_async("", None)).await.is_err());

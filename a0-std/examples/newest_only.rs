@@ -11,15 +11,18 @@ fn main() -> a0_std::Result<()> {
     let mut newest = SubscriberSync::new("example/sensor", (Init::AwaitNew, Iter::Newest))?;
     let sensor = thread::spawn(|| -> a0_std::Result<()> {
         let publisher = Publisher::new("example/sensor")?;
-        for i in 0..1000 {
+        for i in 1..=1000 {
             publisher.publish(format!("{i}"))?;
             thread::sleep(Duration::from_millis(1));
         }
         Ok(())
     });
-    while !sensor.is_finished() {
-        let message = newest.read_blocking(Duration::from_secs(1))?;
+    loop {
+        let message = newest.read_blocking(Duration::from_secs(10))?;
         println!("value {}, {} older ones passed over", String::from_utf8_lossy(message.payload()), message.missed());
+        if message.payload() == b"1000" {
+            break;
+        }
         thread::sleep(Duration::from_millis(100));
     }
     sensor.join().expect("the sensor does not panic")

@@ -25,7 +25,7 @@ fn main() -> Result<(), Error> {
 
     let client = PrpcClient::new("count")?;
     // Dropping the iterator before the end cancels the connection.
-    for progress in client.stream("go", Duration::from_secs(1))?.take(5) {
+    for progress in client.stream("go", Duration::from_secs(10))?.take(5) {
         println!("{}", String::from_utf8_lossy(progress?.payload()));
     }
     Ok(())

@@ -17,7 +17,7 @@ fn main() -> Result<(), Error> {
     )?;
 
     let client = RpcClient::new("shout")?;
-    let reply = client.call("hello", Duration::from_secs(1))?;
+    let reply = client.call("hello", Duration::from_secs(10))?;
     println!("{}", String::from_utf8_lossy(reply.payload()));
     Ok(())
 }

@@ -34,7 +34,7 @@ use crate::packet_buf::PacketBuf;
 /// )?;
 /// let client = PrpcClient::new("count")?;
 /// let mut counted = Vec::new();
-/// for progress in client.stream("go", Duration::from_secs(1))? {
+/// for progress in client.stream("go", Duration::from_secs(10))? {
 ///     counted.extend_from_slice(progress?.payload());
 /// }
 /// assert_eq!(counted, b"123");

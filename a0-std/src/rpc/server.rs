@@ -37,7 +37,7 @@ use crate::packet_buf::PacketBuf;
 ///     },
 ///     |id| println!("{id} was cancelled"),
 /// )?;
-/// let reply = RpcClient::new("shout")?.call("hello", Duration::from_secs(1))?;
+/// let reply = RpcClient::new("shout")?.call("hello", Duration::from_secs(10))?;
 /// assert_eq!(reply.payload(), b"HELLO");
 /// # Ok::<(), a0_std::Error>(())
 /// ```

@@ -69,7 +69,7 @@ impl RpcClient {
     /// # unsafe { std::env::set_var("A0_ROOT", root.path()) };
     /// let server = RpcServer::new("echo", |request| drop(request.reply(request.payload())), |_| {})?;
     /// let client = RpcClient::new("echo")?;
-    /// let reply = smol::block_on(client.call_async("hello", Duration::from_secs(1)))?;
+    /// let reply = smol::block_on(client.call_async("hello", Duration::from_secs(10)))?;
     /// assert_eq!(reply.payload(), b"hello");
     /// # Ok::<(), a0_std::Error>(())
     /// ```
