@@ -48,7 +48,7 @@ each() {
 
 # Prints how many system calls a run of path $1 with $2 operations makes.
 calls() {
-    strace -f -c -o "$out/calls" "$bench" loop "$1" "$2" || fail "loop $1 $2 fails under strace"
+    strace -f -c -E LD_PRELOAD="$out/clock.so" -o "$out/calls" "$bench" loop "$1" "$2" || fail "loop $1 $2 fails under strace"
     awk '$NF == "total" { print $(NF - 1) == "" ? 0 : $4 }' "$out/calls"
 }
 
@@ -80,17 +80,22 @@ for path in "${paths[@]}"; do
     budget=$(sed 's/#.*//' "$budgets" | awk -v path="$path" '$1 == path { printf "%d", $2 * 10 + 0.5 }')
     [ "${budget:-0}" -gt 0 ] || fail "no budget for $path in $budgets"
     slack=$(sed 's/#.*//' "$budgets" | awk -v path="$path" '$1 == path { print $3 + 0 }')
+    limit=$((budget * (most + slack)))
+    # Where luck plays a part, a slower path is slower each time.
+    for ((tries = 1; slack > 0 && tries < 3 && found * 100 > limit; tries++)); do
+        found=$(each "$path")
+    done
     percent=$((found * 100 / budget))
     printf '  %-22s %6d.%d instructions, budget %6d.%d\n' "$path" $((found / 10)) $((found % 10)) \
         $((budget / 10)) $((budget % 10))
-    if [ $((found * 100)) -gt $((budget * (most + slack))) ]; then
+    if [ $((found * 100)) -gt $limit ]; then
         wrong+=("$path takes $percent % of its instructions: find out why; or, if it is worth that, run $0 --update")
-    elif [ $((found * 100)) -lt $((budget * (least - slack))) ]; then
+    elif [ "$slack" -eq 0 ] && [ $((found * 100)) -lt $((budget * least)) ]; then
         wrong+=("$path takes only $percent % of its instructions: run $0 --update, so that it stays so")
     fi
 done
 
-# The file is looked after every 100 ms, and that is all.
+# The clock stands still here, too: reading it may take a system call, and the file is looked after every 100 ms.
 for path in publish-64k-arena packet-user replay-64k-arena poll publish-and-read; do
     few=$(calls "$path" $short) many=$(calls "$path" $long)
     printf '  %-22s %d system calls in %d operations\n' "$path" $((many - few)) $((long - short))
