@@ -4,6 +4,7 @@
 use std::cell::OnceCell;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use ::iceoryx2::node::NodeCreationFailure;
 use ::iceoryx2::port::listener::Listener;
@@ -46,6 +47,8 @@ fn node(dir: &Path) -> Result<Node<Service>> {
     let mut config = Config::default();
     config.global.set_root_path(&::iceoryx2::prelude::Path::new(dir.join("iceoryx2").as_os_str().as_encoded_bytes())?);
     config.global.prefix = FileName::new(prefix(dir).as_bytes())?;
+    // What another process is just setting up; on a busy machine it takes longer than the second that is usual.
+    config.global.creation_timeout = Duration::from_secs(10);
     let node: std::result::Result<_, NodeCreationFailure> = NodeBuilder::new().config(&config).create::<Service>();
     Ok(node?)
 }
