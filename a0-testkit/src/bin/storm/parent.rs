@@ -52,8 +52,10 @@ pub(crate) fn run(options: &Options) -> Outcome<bool> {
 /// Looks at the progress of the steady processes until it is time to end.
 fn watch(world: &World<'_>, sets: &[Set]) {
     let limit = world.options.seconds.or(world.options.kills.is_none().then_some(SECONDS)).map(Duration::from_secs);
+    // What starting everybody takes does not count.
+    let begun = Instant::now();
     let is_over = || {
-        limit.is_some_and(|limit| world.started.elapsed() > limit)
+        limit.is_some_and(|limit| begun.elapsed() > limit)
             || world.options.kills.is_some_and(|kills| world.kills() >= kills)
     };
     // Per reader: the last message that it has, and for how long it has had newer ones before it.
