@@ -18,10 +18,10 @@ LANGUAGES = {
 }
 
 # Nothing in here takes as long as that, unless somebody hangs.
-PATIENCE = 60.0
+PATIENCE = 300.0
 
-# The longest that anybody may stand still.
-STALL_MS = 1000
+# Far more than a machine that is busy stands still for; a wait that nothing ends takes twice as long.
+STALL_MS = 10_000
 
 
 class Peer:

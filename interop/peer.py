@@ -22,6 +22,9 @@ import peer_rpc
 LARGEST = 100 << 10
 PATIENCE = 20.0
 
+# A moment in which no more messages must come.
+QUIET = 0.15
+
 
 def topic(name, arena):
     options = a0.File.Options()
@@ -36,7 +39,7 @@ def ready():
 
 
 def wait_for_line():
-    sys.stdin.readline()
+    return sys.stdin.readline()
 
 
 def now():
@@ -170,12 +173,12 @@ def show(args):
 
     subscriber = a0.Subscriber(topic(args.topic, args.arena), init, iter_, on_message)
     ready()
-    wait_for_line()
+    expected = int(wait_for_line())
     started.set()
-    seen = -1
-    while seen != len(shown):  # Until nothing has come for a while.
-        seen = len(shown)
-        time.sleep(0.15)
+    deadline = time.monotonic() + PATIENCE
+    while len(shown) < expected and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(QUIET)
     return shown
 
 

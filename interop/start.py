@@ -43,7 +43,7 @@ def check(row, reader, kind, before, after, expected, arena=1 << 20):
         with Peer(reader, "show", topic, "--kind", kind, "--init", init, "--iter", iter_) as peer:
             for text in after:
                 write(topic, text)
-            got = "".join(message["payload"][0] for message in peer.go().report())
+            got = "".join(message["payload"][0] for message in peer.go(str(len(want))).report())
             assert got == want, f"{row}, {reader}, {kind}, {init}, {iter_}: {got} instead of {want}"
 
 

@@ -33,6 +33,9 @@ const LARGEST: usize = 100 << 10;
 /// How long a blocked reader waits for anything at all.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A moment in which no more messages must come.
+const QUIET: Duration = Duration::from_millis(150);
+
 #[derive(Parser)]
 enum Command {
     /// Waits for a line, then publishes self-checking messages.
@@ -62,7 +65,7 @@ enum Command {
         #[arg(long, default_value_t = 16 << 20)]
         arena: u64,
     },
-    /// Waits for a line, then reads what is there and shows it.
+    /// Waits for a line, then reads what is there and shows it; threaded, the line says how many messages are to come.
     Show {
         topic: String,
         #[arg(long, value_enum, default_value_t = Kind::Sync)]
@@ -202,9 +205,10 @@ fn ready() -> Result<()> {
     Ok(stdout().flush()?)
 }
 
-fn wait_for_line() -> Result<()> {
-    stdin().lock().read_line(&mut String::new())?;
-    Ok(())
+fn wait_for_line() -> Result<String> {
+    let mut line = String::new();
+    stdin().lock().read_line(&mut line)?;
+    Ok(line)
 }
 
 /// The checksum of zlib, gzip and PNG.
@@ -405,21 +409,13 @@ fn show(topic: &str, kind: Kind, options: ReaderOptions) -> Result<Value> {
                 started.recv().ok();
             })?;
             ready()?;
-            wait_for_line()?;
+            let expected: usize = wait_for_line()?.trim().parse()?;
             drop(start);
-            // Until nothing has come for a while.
-            let mut seen = all.0.lock().unwrap_or_else(PoisonError::into_inner);
-            loop {
-                let (guard, wait) =
-                    all.1.wait_timeout(seen, Duration::from_millis(150)).unwrap_or_else(PoisonError::into_inner);
-                seen = guard;
-                if wait.timed_out() {
-                    break;
-                }
-            }
-            let shown = std::mem::take(&mut *seen);
-            drop(seen);
+            let seen = all.0.lock().unwrap_or_else(PoisonError::into_inner);
+            drop(all.1.wait_timeout_while(seen, PATIENCE, |seen| seen.len() < expected));
+            sleep(QUIET);
             subscriber.close();
+            let shown = std::mem::take(&mut *all.0.lock().unwrap_or_else(PoisonError::into_inner));
             Ok(shown.into())
         }
     }
