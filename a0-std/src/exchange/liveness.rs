@@ -29,7 +29,7 @@ pub(crate) struct Liveness {
 /// The server that a call depends on.
 #[derive(Debug)]
 pub(crate) struct Noted {
-    /// It, or the last one before, if none is `present` yet.
+    /// It, or the last one before, if none has been `present` yet.
     token: u64,
     present: bool,
     /// Since when another one is seen in its place.
@@ -78,12 +78,12 @@ impl Noted {
     pub(crate) fn is_gone(&mut self, liveness: &Liveness, now: Instant) -> bool {
         let (token, present) = liveness.look();
         if !self.present {
-            if present {
-                // It may be one that takes old requests, too.
-                (self.token, self.present) = (token, true);
+            if token == self.token {
+                return false;
             }
-            // One may have come and gone between two looks.
-            return !present && token > self.token;
+            // The first one since then, which may have taken the call. It need not be the one that is there now: it may have
+            // gone between two looks.
+            (self.token, self.present) = (self.token.wrapping_add(1), true);
         }
         if !present || token == self.token {
             return !present;

@@ -10,7 +10,7 @@ use a0_std::{
 };
 
 use super::{PATIENCE, collecting, stop_here};
-use crate::common::topic;
+use crate::common::{topic, until};
 
 /// A server that forgets every request, and says so.
 fn forgetting(topic: &str) -> (RpcServer, mpsc::Receiver<()>) {
@@ -114,6 +114,27 @@ fn the_last_reply_counts_even_if_it_comes_while_others_are_given_up() {
     server.close();
     second.release();
     assert_eq!(told.recv_timeout(PATIENCE).unwrap().unwrap().payload(), b"last");
+}
+
+/// It may have taken the call, and given some of the answers: then the server that is there now does not.
+#[test]
+fn a_server_that_came_and_went_unseen_was_there() {
+    let topic = topic();
+    let client = RpcClient::new(&topic).unwrap();
+    let deadman = Deadman::new(&format!("{topic}.rpc")).unwrap();
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| client.call("", PATIENCE));
+        let (tell, told) = mpsc::channel();
+        client.send("", move |result| tell.send(result).unwrap()).unwrap();
+        until(|| client.file().state().unwrap().seq_high == 2);
+        for _ in 0..2 {
+            drop(deadman.release());
+            deadman.take(None).unwrap();
+        }
+        for result in [caller.join().unwrap(), told.recv_timeout(PATIENCE).unwrap()] {
+            assert!(matches!(result, Err(Error::ServerGone { .. })), "{result:?}");
+        }
+    });
 }
 
 #[test]
