@@ -247,6 +247,12 @@ impl Deadman {
         Ok(DeadmanState { taken, owner, token, is_owner, owner_died, other_namespace })
     }
 
+    /// The token, and whether somebody has it; `None` while somebody is just taking or releasing it.
+    pub(crate) fn count(&self) -> Option<(u64, bool)> {
+        let seen = self.shared.file.look();
+        (seen.taken || seen.owner.is_none()).then_some((seen.token, seen.taken))
+    }
+
     /// Waits until somebody has it; gives the token.
     ///
     /// # Errors

@@ -29,8 +29,8 @@ pub(crate) struct Liveness {
 /// The server that a call depends on.
 #[derive(Debug)]
 pub(crate) struct Noted {
-    /// It, or the last one before, if none has been `present` yet.
-    token: u64,
+    /// Its token; that of the last one before, if none has been `present` yet; `None` if that was not to be known.
+    token: Option<u64>,
     present: bool,
     /// Since when another one is seen in its place.
     replaced: Option<Instant>,
@@ -44,31 +44,34 @@ impl Liveness {
 
     /// Who is there now. No system call, unless there is no deadman yet.
     pub(crate) fn note(&self) -> Noted {
-        let (token, present) = self.look();
-        Noted { token, present, replaced: None }
+        let seen = self.look();
+        Noted { token: seen.map(|(token, _)| token), present: seen.is_some_and(|(_, present)| present), replaced: None }
     }
 
-    /// How many servers there have been, and whether the last one is still there.
-    fn look(&self) -> (u64, bool) {
-        let state = self.deadman.get().or_else(|| self.search()).and_then(|deadman| deadman.state().ok());
-        state.map_or((0, false), |state| (state.token, state.taken))
+    /// How many servers there have been, and whether the last one is still there. `None` while that cannot be known:
+    /// somebody is just coming or going, or the deadman is searched for again later.
+    fn look(&self) -> Option<(u64, bool)> {
+        match self.deadman.get() {
+            Some(deadman) => deadman.count(),
+            None => self.search()?.map_or(Some((0, false)), Deadman::count),
+        }
     }
 
+    /// The deadman, if there is one; the outer `None` if that cannot be known.
     #[cold]
-    fn search(&self) -> Option<&Deadman> {
+    fn search(&self) -> Option<Option<&Deadman>> {
         // Whoever searches does so for all, but nobody may take a deadman that is just being found for none.
         let mut next = self.next_search.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = self.deadman.get() {
-            return Some(found);
+            return Some(Some(found));
         }
         let now = Instant::now();
         if now < *next {
             return None;
         }
         *next = now + SEARCH;
-        // One that cannot be opened is as good as none.
-        let found = Deadman::open_existing(&self.name).ok().flatten()?;
-        Some(self.deadman.get_or_init(|| found))
+        let found = Deadman::open_existing(&self.name).ok()?;
+        Some(found.map(|found| self.deadman.get_or_init(|| found)))
     }
 }
 
@@ -76,16 +79,20 @@ impl Noted {
     /// Whether the call can no longer be answered by the server that was there first. What is in the topic must be read
     /// after this was asked: the server may have answered with its last breath.
     pub(crate) fn is_gone(&mut self, liveness: &Liveness, now: Instant) -> bool {
-        let (token, present) = liveness.look();
+        // Who is just coming or going is not the one that was there.
+        let Some((token, present)) = liveness.look() else { return self.present };
         if !self.present {
-            if token == self.token {
-                return false;
+            match self.token {
+                Some(before) if token == before => return false,
+                // The first one since then, which may have taken the call. It need not be the one that is there now: it may
+                // have gone between two looks.
+                Some(before) => self.token = Some(before.wrapping_add(1)),
+                None if present => self.token = Some(token),
+                None => return token > 0,
             }
-            // The first one since then, which may have taken the call. It need not be the one that is there now: it may have
-            // gone between two looks.
-            (self.token, self.present) = (self.token.wrapping_add(1), true);
+            self.present = true;
         }
-        if !present || token == self.token {
+        if !present || self.token == Some(token) {
             return !present;
         }
         now.saturating_duration_since(*self.replaced.get_or_insert(now)) >= GRACE

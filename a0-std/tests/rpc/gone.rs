@@ -1,5 +1,7 @@
 //! What clients learn of their servers' ends. Servers that are killed: `a0-testkit/tests/rpc_killed.rs`.
 
+use std::fs;
+use std::os::unix::fs::FileExt;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -135,6 +137,63 @@ fn a_server_that_came_and_went_unseen_was_there() {
             assert!(matches!(result, Err(Error::ServerGone { .. })), "{result:?}");
         }
     });
+}
+
+/// Between two instructions a server has counted itself and is not there yet.
+#[test]
+fn a_server_that_is_just_coming_is_not_gone() {
+    const DIED: u32 = 0x4000_0000;
+    for comes_first in [true, false] {
+        let topic = topic();
+        let client = RpcClient::new(&topic).unwrap();
+        let deadman = Deadman::new(&format!("{topic}.rpc")).unwrap();
+        let bytes = fs::File::options().write(true).open(deadman.path()).unwrap();
+        let store = |word: u32| bytes.write_all_at(&word.to_le_bytes(), 16).unwrap();
+        let come = || {
+            store(DIED | std::process::id());
+            bytes.write_all_at(&1u64.to_le_bytes(), 24).unwrap();
+        };
+        if comes_first {
+            come();
+        }
+        thread::scope(|scope| {
+            let caller = scope.spawn(|| client.call("", PATIENCE));
+            let (tell, told) = mpsc::channel();
+            client.send("", move |result| tell.send(result).unwrap()).unwrap();
+            until(|| client.file().state().unwrap().seq_high == 2);
+            if !comes_first {
+                come();
+            }
+            for word in [None, Some(std::process::id())] {
+                word.into_iter().for_each(store);
+                // Time for several looks.
+                thread::sleep(Duration::from_millis(100));
+                assert!(!caller.is_finished() && told.try_recv().is_err(), "{comes_first} {word:?}");
+            }
+            store(DIED);
+            for result in [caller.join().unwrap(), told.recv_timeout(PATIENCE).unwrap()] {
+                assert!(matches!(result, Err(Error::ServerGone { .. })), "{result:?}");
+            }
+        });
+    }
+}
+
+/// The client looks for a deadman every 50 ms only. How often it was taken until then says nothing of later calls.
+#[test]
+fn a_server_that_is_found_late_is_not_gone() {
+    let topic = topic();
+    let client = RpcClient::new(&topic).unwrap();
+    client.send("looks for it", |_| {}).unwrap();
+    let deadman = Deadman::new(&format!("{topic}.rpc")).unwrap();
+    for _ in 0..2 {
+        drop(deadman.release());
+        deadman.take(None).unwrap();
+    }
+    let (tell, told) = mpsc::channel();
+    client.send("for the second server", move |result| tell.send(result).unwrap()).unwrap();
+    assert!(told.recv_timeout(Duration::from_millis(300)).is_err());
+    deadman.release().unwrap();
+    assert!(matches!(told.recv_timeout(PATIENCE).unwrap(), Err(Error::ServerGone { .. })));
 }
 
 #[test]
