@@ -48,15 +48,11 @@ pub(super) fn look(mem: &RawMem<Mapping>) -> DeadmanSight {
 
 pub(super) fn try_take(mem: &RawMem<Mapping>) -> Result<Option<Took>, LockError> {
     let Some(acquired) = pi::try_lock(mem, OWNER_MUTEX)? else { return Ok(None) };
-    // A dead owner leaves its mark, which beside a new owner would say that the old token is still held.
-    let mark = mem.load_u8(LOCKED, Relaxed);
-    mem.store_u8(LOCKED, 0, Release);
     if let Err(error) = lock_guard(mem) {
-        mem.store_u8(LOCKED, mark, Release);
         pi::unlock(mem, OWNER_MUTEX);
         return Err(error);
     }
-    let previous_owner_died = acquired == Acquired::OwnerDied || mark != 0;
+    let previous_owner_died = acquired == Acquired::OwnerDied || mem.load_u8(LOCKED, Relaxed) != 0;
     let token = mem.load_u64(TOKEN, Relaxed).wrapping_add(1);
     // Who sees it sees that the mark was gone before.
     mem.store_u64(TOKEN, token, Release);
