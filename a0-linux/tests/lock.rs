@@ -177,7 +177,8 @@ fn deaths_at_random_instants_leave_no_topic_locked() {
     let mut dead = 0;
     for round in 0..200u64 {
         let actor = start("random", dir.path());
-        while all.iter().all(|mem| mem.load_u32(header::LOCK_WORD, SeqCst) == 0) {
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE && all.iter().all(|mem| mem.load_u32(header::LOCK_WORD, SeqCst) == 0) {
             thread::yield_now();
         }
         thread::sleep(Duration::from_micros(round * 7919 % 3000));

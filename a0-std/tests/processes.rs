@@ -191,8 +191,8 @@ fn a_hundred_publishers_are_killed_and_the_topic_works() {
     let mut died_holding = 0;
     for round in 0..100u64 {
         let before = file.state().unwrap().seq_high;
-        let victim = start("work", &path);
-        while file.state().unwrap().seq_high == before {
+        let (victim, started) = (start("work", &path), Instant::now());
+        while started.elapsed() < PATIENCE && file.state().unwrap().seq_high == before {
             thread::yield_now();
         }
         thread::sleep(Duration::from_micros(round * 7919 % 3000));

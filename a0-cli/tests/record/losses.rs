@@ -80,7 +80,7 @@ fn losses_are_counted_and_kept() {
 fn a_full_disk_is_said_and_costs_only_what_was_not_written() {
     let root = Root::new();
     // Publishes until it is full, which takes longer if the recorder is slow and misses something.
-    let script = "$a0 record -o $A0_ROOT/r.mcap --flush 0.05 & recorder=$!; \
+    let script = "timeout 60 $a0 record -o $A0_ROOT/r.mcap --flush 0.05 & recorder=$!; \
         while [ ! -s $A0_ROOT/r.mcap ]; do sleep 0.01; done; \
         $a0 pub t --size 64K --arena 1M --rate 200 & publisher=$!; \
         wait $recorder; echo $?; kill $publisher; wait $publisher; $a0 info --format json $A0_ROOT/r.mcap";

@@ -123,9 +123,9 @@ fn whoever_sees_it_taken_sees_its_token() {
                 while !ended.load(Ordering::SeqCst) {
                     let state = watcher.state().unwrap();
                     if state.taken {
+                        seen.fetch_add(1, Ordering::SeqCst);
                         assert!(state.token > last || !over && state.token == last, "{state:?} after {last}");
                         last = state.token;
-                        seen.fetch_add(1, Ordering::SeqCst);
                     }
                     over = !state.taken;
                 }
