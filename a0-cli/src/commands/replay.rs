@@ -1,14 +1,17 @@
 //! `a0 replay`.
 
+mod address;
+
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use a0_std::{Error, File, FileOptions, Packet, PacketView, PathGlob, Protocol, Writer, env};
+use a0_std::{Error, File, FileOptions, Packet, PacketView, PathGlob, Writer};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use mcap::records::Channel;
 
+use self::address::{Addresses, is_plain};
 use super::Format;
 use crate::console::{complain, output};
 use crate::end::{End, Outcome};
@@ -16,7 +19,7 @@ use crate::follow::going_on;
 use crate::gauge::board::Board;
 use crate::quantity::{bytes, seconds};
 use crate::recording::source::{Item, Recorded, Source};
-use crate::recording::{ENCODING, FILE, PROTOCOLS};
+use crate::recording::{ENCODING, PROTOCOLS};
 use crate::stop::Stop;
 
 const EVERYTHING: &str = "**";
@@ -33,7 +36,9 @@ const TELL: Duration = Duration::from_millis(250);
 /// a0_transport_seq, a0_writer_id, a0_writer_seq) included, which therefore tell of the recording and not of the replay.
 /// Topics are created if they do not exist.
 ///
-/// Requests and replies (rpc, prpc) are replayed only if asked for by --protocol: servers that run act on them again.
+/// Requests and replies (rpc, prpc) are replayed only if asked for by --protocol: servers that run act on them again. What
+/// counts is the file that the messages would go to, whatever the recording calls them. Nothing goes to a deadman or
+/// outside of A0_ROOT.
 ///
 /// What is damaged or missing in FILE is passed over, and said at the end.
 #[derive(Debug, Parser)]
@@ -85,6 +90,7 @@ struct Player<'a> {
     args: &'a Args,
     stop: &'a Stop,
     globs: Vec<PathGlob>,
+    addresses: Addresses<'a>,
     /// By channel; `None` for those that are left out.
     targets: HashMap<u16, Option<Target>>,
     board: Board,
@@ -114,7 +120,10 @@ fn factor(text: &str) -> Result<f64, String> {
 /// Parses under which other name to publish a topic.
 fn renaming(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((from, to)) if !from.is_empty() && !to.is_empty() => Ok((from.to_owned(), to.to_owned())),
+        Some((from, to)) if !from.is_empty() && is_plain(to) => Ok((from.to_owned(), to.to_owned())),
+        Some((from, to)) if !from.is_empty() && !to.is_empty() => Err(format!(
+            "'{to}' is no name below A0_ROOT: use one without '.', '..' and empty parts, such as test/front"
+        )),
         _ => Err("use RECORDED=NEW, such as cam/front=test/front".to_owned()),
     }
 }
@@ -129,7 +138,8 @@ impl Args {
         let board = Board::new(output()?, Format::Text);
         let (targets, report) = (HashMap::new(), Report::default());
         let started = Instant::now();
-        let mut player = Player { args: &self, stop, globs, targets, board, tell: started, report };
+        let addresses = Addresses::new(&self.protocol)?;
+        let mut player = Player { args: &self, stop, globs, addresses, targets, board, tell: started, report };
         let mut source = Source::open(&self.file)?;
         self.check_topic_map(&source)?;
         loop {
@@ -273,26 +283,18 @@ impl Player<'_> {
             complain(format_args!("{recorded}: not replayed: its messages are no AlephZero packets"));
             return Ok(None);
         }
-        let name = channel.metadata.get("protocol").map_or("", String::as_str);
-        let asked = match &self.args.protocol[..] {
-            [] => ["pubsub", "cfg", "log", FILE].contains(&name),
-            asked => asked.iter().any(|asked| asked == name),
-        };
-        let protocol = Protocol::ALL.into_iter().find(|protocol| protocol.name() == name);
-        let is_asked = asked && self.globs.iter().any(|glob| glob.matches(recorded.trim_start_matches('/')));
-        if !is_asked || protocol.is_none() && name != FILE {
+        if !self.globs.iter().any(|glob| glob.matches(recorded.trim_start_matches('/'))) {
             return Ok(None);
         }
         let renamed = self.args.topic_map.iter().find(|(from, _)| from == recorded).map(|(_, to)| to);
-        // Whoever made the file shall not decide that something outside of A0_ROOT is written to.
-        let leads_out = recorded.starts_with('/') || recorded.split('/').any(|part| part == "..");
-        if renamed.is_none() && leads_out {
-            complain(format_args!("{recorded}: not replayed: no name for a topic; give it one with --topic-map"));
-            return Ok(None);
+        let claimed = channel.metadata.get("protocol").map_or("", String::as_str);
+        match self.addresses.path(claimed, renamed.unwrap_or(recorded))? {
+            Ok(path) => path.map(|path| self.args.open(&path)).transpose(),
+            Err(reason) => {
+                complain(format_args!("{recorded}: not replayed: {reason}"));
+                Ok(None)
+            }
         }
-        let name = renamed.unwrap_or(recorded);
-        let path = protocol.map_or_else(|| env::resolve(name), |protocol| protocol.path(name))?;
-        self.args.open(&path).map(Some)
     }
 
     fn publish(&mut self, message: &Recorded, due: Instant) -> Outcome {

@@ -13,8 +13,13 @@ use crate::{messages, packets};
 
 /// A file that no recorder has made.
 fn made(root: &Root, topic: &str, encoding: &str, data: &[u8]) -> PathBuf {
+    claimed(root, "pubsub", topic, encoding, data)
+}
+
+/// One that says which protocol it is of.
+fn claimed(root: &Root, protocol: &str, topic: &str, encoding: &str, data: &[u8]) -> PathBuf {
     let mut writer = mcap::Writer::new(Cursor::new(vec![])).unwrap();
-    let metadata = BTreeMap::from([("protocol".to_owned(), "pubsub".to_owned())]);
+    let metadata = BTreeMap::from([("protocol".to_owned(), protocol.to_owned())]);
     let channel_id = writer.add_channel(0, topic, encoding, &metadata).unwrap();
     let header = mcap::records::MessageHeader { channel_id, sequence: 1, log_time: 5, publish_time: 5 };
     writer.write_to_known_channel(&header, data).unwrap();
@@ -24,6 +29,52 @@ fn made(root: &Root, topic: &str, encoding: &str, data: &[u8]) -> PathBuf {
     path
 }
 
+/// A packet without headers.
+fn packet() -> Vec<u8> {
+    [&[b'a'; 36][..], b"\0", &[0; 8], &53_u64.to_le_bytes(), b"payload"].concat()
+}
+
+/// Whatever a recording claims, servers get no requests that were not asked for, and deadmen stay what they are.
+#[test]
+fn what_was_not_asked_for_is_not_replayed() {
+    let root = Root::new();
+    let replay = |protocol: &str, name: &str, args: &str| {
+        let path = claimed(&root, protocol, name, "alephzero/packet", &packet());
+        let said = root.run(&format!("replay {} {args}", path.display()));
+        assert!(said.out.starts_with("1 messages in ") != said.err.contains("not replayed"), "{name}: {said:?}");
+        (said.err, ["robot.rpc.a0", "robot.prpc.a0", "robot.deadman"].map(|name| root.path(name).exists()))
+    };
+    for (protocol, name, args, why) in [
+        ("file", "robot.rpc.a0", "", "it would be the rpc topic robot, and --protocol rpc was not asked for"),
+        ("file", "robot.prpc.a0", "", "it would be the prpc topic robot, and --protocol prpc was not asked for"),
+        ("file", "robot.prpc.a0", "-p rpc", "it would be the prpc topic robot, and --protocol prpc was not asked for"),
+        ("file", "robot.deadman", "", "it would be the deadman robot, which has no messages"),
+        ("file", "x", "-m x=robot.rpc.a0", "it would be the rpc topic robot"),
+        ("file", "x", "-m x=robot.deadman", "it would be the deadman robot"),
+        ("file", ".//robot.rpc.a0", "", "no name for a topic"),
+        ("file", "sub//robot.rpc.a0", "", "no name for a topic"),
+        ("file", "../robot.rpc.a0", "", "no name for a topic"),
+        ("pubsub", "./t", "", "no name for a topic"),
+    ] {
+        let (complaint, exist) = replay(protocol, name, args);
+        assert!(complaint.contains(&format!("a0: {name}: not replayed: {why}")), "{name} {args}: {complaint}");
+        assert_eq!(exist, [false; 3], "{name} {args}");
+    }
+    // With a template like this one, it would be the topic of a server that has this name.
+    let path = claimed(&root, "pubsub", "robot.rpc.a0", "alephzero/packet", &packet());
+    let said = said(
+        root.command(&format!("replay {}", path.display())).env("A0_TOPIC_TMPL_PUBSUB", "{topic}").output().unwrap(),
+    );
+    assert!(said.err.contains("it would be the rpc topic robot"), "{said:?}");
+    for to in ["/dev/shm/x", "../x", "a/../../x", "a//x", "./x"] {
+        let said = root.run(&format!("replay {} -m robot.rpc.a0={to}", path.display()));
+        assert_eq!(said.code, Some(2), "{to}: {said:?}");
+        assert!(said.err.contains(&format!("'{to}' is no name below A0_ROOT")), "{said:?}");
+    }
+    assert_eq!(replay("file", "robot.rpc.a0", "-p rpc").1, [true, false, false]);
+    assert_eq!(replay("file", "t.pubsub.a0", "").0, "");
+}
+
 #[test]
 fn recordings_of_others() {
     let root = Root::new();
@@ -31,7 +82,7 @@ fn recordings_of_others() {
     let foreign = replay(&made(&root, "t", "json", b"{}"));
     assert!(foreign.err.contains("t: not replayed: its messages are no AlephZero packets"), "{foreign:?}");
     // Nobody else decides that files outside of A0_ROOT are written to.
-    let packet = [&[b'a'; 36][..], b"\0", &[0; 8], &53_u64.to_le_bytes(), b"payload"].concat();
+    let packet = packet();
     let evil = replay(&made(&root, "../evil", "alephzero/packet", &packet));
     assert!(evil.err.contains("../evil: not replayed"), "{evil:?}");
     assert!(!root.path("../evil.pubsub.a0").exists());
