@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -47,6 +47,8 @@ impl Reason {
 #[derive(Clone, Debug)]
 pub(crate) struct Stop {
     shared: Arc<Shared>,
+    /// The signals that were blocked when this process was started.
+    mask: SigSet,
 }
 
 #[derive(Debug, Default)]
@@ -101,7 +103,7 @@ pub(crate) struct Hold<'s> {
 impl Stop {
     /// Starts waiting for signals. To be called before any other thread exists.
     pub(crate) fn install() -> Outcome<Stop> {
-        let stop = Stop { shared: Arc::default() };
+        let stop = Stop { shared: Arc::default(), mask: SigSet::thread_get_mask().map_err(End::failed)? };
         let mut signals = SigSet::from_iter(SIGNALS);
         if outlives_terminal() {
             signals.remove(Signal::SIGHUP);
@@ -150,6 +152,15 @@ impl Stop {
         state.blocked = Some(blocked);
     }
 
+    /// Starts another program, which finds its signals as this one has found them. All programs of others are started here.
+    pub(crate) fn spawn(&self, command: &mut Command) -> io::Result<Child> {
+        let mask = self.mask;
+        let restore = move || Ok(mask.thread_set_mask()?);
+        // SAFETY: changes the signal mask of the new process and does nothing else, which is allowed between fork and
+        // exec.
+        unsafe { command.pre_exec(restore) }.spawn()
+    }
+
     /// Runs another program to its end. Meanwhile SIGTERM and SIGHUP go to that one, and SIGINT has no effect here: Ctrl-C
     /// reaches both. Gives `None` if it is time to end.
     pub(crate) fn run(&self, command: &mut Command) -> io::Result<Option<ExitStatus>> {
@@ -158,10 +169,7 @@ impl Stop {
         if state.reason.is_some() {
             return Ok(None);
         }
-        let unblock = || Ok(SigSet::from_iter(SIGNALS).thread_unblock()?);
-        // SAFETY: changes the signal mask of the new process and does nothing else, which is allowed between fork and
-        // exec.
-        let mut child = unsafe { command.pre_exec(unblock) }.spawn()?;
+        let mut child = self.spawn(command)?;
         let pid = Pid::from_raw(child.id().cast_signed());
         state.program = Some(pid);
         drop(state);

@@ -165,6 +165,29 @@ fn a_call_that_is_ended_ends_its_command() {
     }
 }
 
+/// Otherwise what they leave behind cannot be ended, and their traps never run.
+#[test]
+fn commands_find_their_signals_as_the_server_has_found_them() {
+    let root = Root::new();
+    // Of the signals that programs use: glibc has some of its own.
+    let masks = |status: &str| {
+        ["SigBlk:", "SigIgn:"].map(|key| {
+            let mask = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+            u64::from_str_radix(mask.trim(), 16).unwrap() as u32 & 0x7FFF_FFFF
+        })
+    };
+    // What a program gets that is started like the server.
+    let mut cat = std::process::Command::new("cat");
+    let expected = masks(&said(cat.arg("/proc/self/status").output().unwrap()).out);
+    let command = ["--", "cat", "/proc/self/status"];
+    for protocol in ["rpc", "prpc"] {
+        let _server = Server::start(&root, protocol, "status", &command);
+        assert_eq!(masks(&root.ok(&format!("{protocol} call status"))), expected, "{protocol}");
+    }
+    let taken = root.command_with(&[&["deadman", "take", "status"], &command[..]].concat()).output().unwrap();
+    assert_eq!(masks(&said(taken).out), expected);
+}
+
 #[test]
 fn servers_say_that_they_move_on() {
     let root = Root::new();

@@ -117,15 +117,12 @@ impl Jobs {
         // There is one: clap sees to it.
         let [program, arguments @ ..] = self.command.as_slice() else { return Err(End::Told) };
         let name = program.to_string_lossy();
-        let mut child = Command::new(program)
-            .args(arguments)
-            .envs(environment(request.packet()))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            // Of its own, so that what it starts can be ended with it.
-            .process_group(0)
-            .spawn()
-            .map_err(|error| End::failed(format_args!("cannot run {name}: {error}")))?;
+        let mut command = Command::new(program);
+        command.args(arguments).envs(environment(request.packet())).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // Of its own, so that what it starts can be ended with it.
+        command.process_group(0);
+        let child = stop.spawn(&mut command);
+        let mut child = child.map_err(|error| End::failed(format_args!("cannot run {name}: {error}")))?;
         let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else { return Err(End::Told) };
         let group = Pid::from_raw(child.id() as i32);
         let (over, ended) = mpsc::channel::<()>();
