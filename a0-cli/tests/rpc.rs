@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Child;
 use std::time::Duration;
 
+use a0_std::{File, FileOptions, Packet, Writer, keys};
 use common::{Root, finish, said, send, until};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -122,6 +123,40 @@ fn commands_run_at_once() {
     let calls = ["a", "b"].map(|word| root.start(&format!("rpc call two {word} --timeout 60")));
     for call in calls {
         assert_eq!(finish(call, SOON).code, Some(0));
+    }
+}
+
+/// Nobody makes a server ask for memory by sending more than it has time for; and who is overwritten meanwhile is told.
+#[test]
+fn requests_that_wait_take_no_memory_of_the_server() {
+    let root = Root::new();
+    let gate = root.path("gate");
+    let script = format!("read word; test \"$word\" != wait || until test -e {}; do sleep 0.01; done", gate.display());
+    for (protocol, key, kind) in [("rpc", keys::RPC_TYPE, "request"), ("prpc", keys::PRPC_TYPE, "connect")] {
+        let server = Server::start(&root, protocol, "busy", &sh(&script));
+        let call = |what: &str| root.start(&format!("{protocol} call busy {what} --timeout 60"));
+        let seen = || root.run(&format!("stat busy.{protocol}.a0 --format json")).out;
+        let calls = ["wait", "next", "overwritten"].map(|what| {
+            let before = seen();
+            let call = call(what);
+            until(|| seen() != before);
+            call
+        });
+        let writer =
+            Writer::new(&File::open(root.path(&format!("busy.{protocol}.a0")), &FileOptions::default()).unwrap());
+        for _ in 0..300 {
+            writer.write_packet(&Packet::new(vec![b' '; 300_000]).with_header(key, kind)).unwrap();
+            // So that a server that takes all of them comes along.
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.child().id())).unwrap();
+        let memory = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.strip_suffix(" kB")).unwrap();
+        assert!(memory.trim().parse::<u64>().unwrap() < 32 << 10, "{memory} KiB for 300 requests of 300 kB");
+        std::fs::write(&gate, "").unwrap();
+        // On a busy machine the client may be overtaken, too.
+        let [.., third] = calls.map(|call| finish(call, SOON));
+        assert!(third.code == Some(1) && third.err.contains(" overwritten"), "{third:?}");
+        std::fs::remove_file(&gate).unwrap();
     }
 }
 

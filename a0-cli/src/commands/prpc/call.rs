@@ -47,7 +47,8 @@ impl Args {
     pub(crate) fn run(self, stop: &Stop) -> Outcome {
         let Args { what, timeout } = self;
         let client = PrpcClient::new(&what.topic)?;
-        let (tell, told) = mpsc::channel();
+        // Whoever sends faster than the output takes it overwrites what is in the topic, and does not fill the memory here.
+        let (tell, told) = mpsc::sync_channel(0);
         let mut output = output()?;
         stop.watch_output()?;
         let _hold = stop.hold();

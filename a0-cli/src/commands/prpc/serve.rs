@@ -17,6 +17,9 @@ use crate::stop::Stop;
 /// connection when it has done its work. Environment: A0_ID is the connection's id, A0_HEADER_KEY the value of header
 /// KEY (in capitals, anything but letters and digits as _). A command that fails gives the client an error. A
 /// connection that is cancelled ends its command.
+///
+/// Connections for which no command is free wait in the topic, and nowhere else: as many as its arena has room for. Those that
+/// are overwritten before their turn fail as soon as the next command is free.
 #[derive(Debug, Parser)]
 #[command(after_help = "\
 Examples:

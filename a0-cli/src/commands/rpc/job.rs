@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt;
 use std::process::{ChildStdout, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -57,14 +57,15 @@ pub(crate) trait Call: Send + Sync + 'static {
 }
 
 impl Jobs {
-    /// Runs commands for the requests that `serve` sends until it is time to end.
+    /// Runs commands for the requests that `serve` sends until it is time to end. Sending one waits until a command can be run:
+    /// meanwhile all others are in the topic and take no memory here.
     pub(crate) fn run<C: Call, S>(
         &self,
         protocol: Protocol,
         stop: &Stop,
-        serve: impl FnOnce(&File, Sender<C>) -> a0_std::Result<S>,
+        serve: impl FnOnce(&File, SyncSender<C>) -> a0_std::Result<S>,
     ) -> Outcome {
-        let (send, requests) = mpsc::channel();
+        let (send, requests) = mpsc::sync_channel(0);
         let requests = Mutex::new(requests);
         let _hold = stop.hold();
         let mut file = File::open(protocol.path(&self.topic)?, &FileOptions::default())?;
@@ -90,10 +91,8 @@ impl Jobs {
         loop {
             let request = requests.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(request) = request else { return };
-            if stop.reason().is_some() {
-                return;
-            }
-            if request.is_cancelled() {
+            // To the last one: the server does not end while it waits to send one.
+            if stop.reason().is_some() || request.is_cancelled() {
                 continue;
             }
             let id = *request.packet().id();

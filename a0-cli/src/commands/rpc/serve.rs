@@ -16,6 +16,9 @@ use crate::stop::Stop;
 /// The command gets the request's payload as its standard input, and what it prints is the reply. Environment: A0_ID is the
 /// request's id, A0_HEADER_KEY the value of header KEY (in capitals, anything but letters and digits as _). A command
 /// that fails gives the client an error. A request that is cancelled ends its command.
+///
+/// Requests for which no command is free wait in the topic, and nowhere else: as many as its arena has room for. Those that are
+/// overwritten before their turn fail as soon as the next command is free.
 #[derive(Debug, Parser)]
 #[command(after_help = "\
 Examples:
