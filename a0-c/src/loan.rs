@@ -45,7 +45,7 @@ pub unsafe extern "C" fn a0rs_publisher_loan(
         let loan = publisher.loan_with(&headers, len)?;
         // SAFETY: what it borrows is in the Arc beside it, which neither moves it nor lets go of it before.
         let mut loan = unsafe { mem::transmute::<Loan<'_>, Loan<'static>>(loan) };
-        *data = loan.as_mut_slice().as_mut_ptr().cast();
+        *data = loan.with(|bytes| bytes.as_mut_ptr()).cast();
         let loan = a0rs_loan { loan, thread: thread::current().id(), _publisher: publisher };
         *out = Box::into_raw(Box::new(loan));
         Ok(())

@@ -43,7 +43,7 @@ fn play(name: &str, camera: &Publisher, eye: &mut SubscriberSync, copying: bool)
                 camera.publish_with(&[("format", "grey8")], &image)?;
             } else {
                 let mut image = camera.loan_with(&[("format", "grey8")], WIDTH * HEIGHT)?;
-                draw(&mut image, grey);
+                image.with(|image| draw(image, grey));
                 image.commit();
             }
             assert_eq!(answers.read_blocking(PATIENCE)?.payload(), [grey]);

@@ -66,6 +66,7 @@ mod prpc;
 mod pubsub;
 mod reader;
 mod rpc;
+mod slices;
 #[cfg(feature = "async")]
 mod tasks;
 mod templates;

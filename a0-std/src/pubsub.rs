@@ -386,6 +386,13 @@ impl SubscriberSync {
     /// publishers the time that `look` takes. Other readers are not held up. It is for topics whose publishers keep to the
     /// protocol: whoever can write to the file can change the bytes under the reader's eyes.
     ///
+    /// Nothing of the message leaves the closure but copies:
+    ///
+    /// ```compile_fail
+    /// # let mut reader = a0_std::SubscriberSync::new("news", a0_std::Init::Oldest).unwrap();
+    /// let payload: Option<&[u8]> = reader.read_locked(|message| message.payload()).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As [`SubscriberSync::read`], and those of locking; topics opened read-only cannot be locked.
     pub fn read_locked<R>(&mut self, look: impl FnOnce(Message<'_>) -> R) -> Result<Option<R>> {

@@ -219,7 +219,7 @@ fn child_process() {
             publisher.publish(vec![n as u8; size]).unwrap();
         } else {
             let mut loan = publisher.loan(size).unwrap();
-            loan.fill(n as u8);
+            loan.with(|bytes| bytes.fill(n as u8));
             loan.commit();
         }
         // Should nobody end it.

@@ -47,8 +47,8 @@ fn the_file_is_the_same_as_after_writing() {
             writer.write_with(headers, &payload).unwrap();
             let mut loan = lender.loan_with(headers, len).unwrap();
             assert_eq!((loan.len(), loan.is_empty()), (len, len == 0));
-            loan.copy_from_slice(&payload);
-            assert_eq!(*loan, payload);
+            loan.with(|bytes| bytes.copy_from_slice(&payload));
+            assert_eq!(loan.with(|bytes| bytes.to_vec()), payload);
             let (seq, id) = (loan.seq(), *loan.id());
             let published = loan.commit();
             assert_eq!((published.seq, published.id), (seq, id));
@@ -110,7 +110,7 @@ fn standard_headers_count_only_what_was_committed() {
     publisher.publish("0").unwrap();
     drop(publisher.loan(10).unwrap());
     let mut loan = publisher.loan_with(&[("unit", "mm")], 1).unwrap();
-    loan[0] = b'1';
+    loan.write_at(0, b"1");
     loan.commit();
     publisher.publish("2").unwrap();
     let mut reader = SubscriberSync::new(&topic, Init::Oldest).unwrap();
@@ -134,7 +134,7 @@ fn nobody_sees_anything_before_the_commit_or_after_a_drop() {
     let before = (file.state().unwrap(), content(&file));
     let writer = Writer::new(&file);
     let mut loan = writer.loan(500).unwrap();
-    loan.fill(1);
+    loan.with(|bytes| bytes.fill(1));
     assert_eq!((file.state().unwrap(), content(&file)), before);
     drop(loan);
     assert_eq!((file.state().unwrap(), content(&file)), before);
@@ -185,7 +185,7 @@ fn sizes_at_both_ends() {
     assert_eq!(lock_error(Writer::new(&read_only).loan(1).map(drop)), LockError::ReadOnly);
     let largest = 1000 - 144 - 40 - (36 + 1 + 8 + 8);
     let mut loan = writer.loan(largest).unwrap();
-    loan.fill(b'x');
+    loan.with(|bytes| bytes.fill(b'x'));
     loan.commit();
     assert_eq!(content(&file), ["x".repeat(largest)]);
     assert!(writer.loan(largest + 1).is_err());
@@ -224,7 +224,7 @@ fn written_like_a_file_and_cut() {
 
     let mut loan = cutter.loan(5).unwrap();
     assert!(loan.write_all(b"too long").is_err());
-    assert_eq!(*loan, *b"too l");
+    assert_eq!(loan.with(|bytes| bytes.to_vec()), b"too l");
     assert_eq!(loan.fill_from(*b"abcdefgh"), 5);
     assert_eq!(loan.fill_from(*b"AB"), 2);
     loan.truncate(0);
@@ -255,9 +255,9 @@ fn the_same_thread_publishes_on_other_topics_meanwhile_but_not_on_this_one() {
     assert!(error.to_string().contains("this thread has already locked the topic"), "{error}");
     elsewhere.write("b").unwrap();
     let mut inner = elsewhere.loan(1).unwrap();
-    inner[0] = b'c';
+    inner.write_at(0, b"c");
     assert_eq!(lock_error(elsewhere.write("d")), LockError::Recursive);
-    loan[0] = b'a';
+    loan.write_at(0, b"a");
     loan.commit();
     writer.write("e").unwrap();
     inner.commit();
@@ -310,7 +310,7 @@ fn others_wait_and_readers_do_not() {
     let mut reader = SubscriberSync::new(&topic, Init::Oldest).unwrap();
     assert_eq!(text(&reader.read().unwrap().unwrap()), "0");
     assert!(reader.read().unwrap().is_none());
-    loan[0] = b'1';
+    loan.write_at(0, b"1");
     loan.commit();
     assert_eq!(text(&reader.read_blocking(LONG).unwrap()), "1");
     assert_eq!(text(&reader.read_blocking(LONG).unwrap()), "2");
@@ -326,9 +326,20 @@ fn exclusive_files_lend_only_once_at_a_time() {
     let mut loan = writer.loan(1).unwrap();
     assert_eq!(lock_error(writer.loan(1).map(drop)), LockError::Recursive);
     assert_eq!(lock_error(writer.write("x")), LockError::Recursive);
-    loan[0] = b'1';
+    loan.write_at(0, b"1");
     loan.commit();
     assert_eq!(content(&file), ["1"]);
+}
+
+/// The lock of a loan that was leaked ends with its thread; then others get it, and the same room.
+#[test]
+fn a_leaked_loan_ends_with_its_thread() {
+    let file = file(4096);
+    let writer: &'static Writer = Box::leak(Box::new(Writer::new(&file)));
+    std::thread::spawn(|| Box::leak(Box::new(writer.loan(3).unwrap())).with(|bytes| bytes.fill(b'M'))).join().unwrap();
+    writer.write("one").unwrap();
+    assert_eq!(content(&file), ["one"]);
+    assert_sound(&file);
 }
 
 /// This program, about to do `task` beside the test. It uses the same `A0_ROOT`.
@@ -359,7 +370,7 @@ fn child_process() {
     let [publisher, elsewhere] = [&topic, &other].map(|topic| Publisher::new(topic).unwrap());
     let fill = |mut loan: Loan<'_>| {
         std::mem::forget({
-            loan.fill(0xEE);
+            loan.with(|bytes| bytes.fill(0xEE));
             loan
         })
     };
@@ -367,7 +378,7 @@ fn child_process() {
         "loan" => fill(publisher.loan(3000).unwrap()),
         "cut" => {
             let mut loan = publisher.loan(3000).unwrap();
-            loan.fill(0xEE);
+            loan.with(|bytes| bytes.fill(0xEE));
             loan.truncate(10);
             fill(loan);
         }

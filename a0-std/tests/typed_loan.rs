@@ -24,21 +24,23 @@ fn plain_data_goes_in_and_comes_out_at_any_address() {
     for n in 0..12u64 {
         let point = Point { tag: n as u8, x: (n << 40).into(), y: 7.into() };
         let mut loan = publisher.loan_as::<Point>().unwrap();
-        *loan = point;
-        assert_eq!((*loan, loan.x.get()), (point, n << 40));
+        loan.with(|loan| *loan = point);
+        assert_eq!(loan.with(|loan| (*loan, loan.x.get())), (point, n << 40));
         loan.commit();
         assert_eq!(subscriber.read_in_place(|view| view.read_as::<Point>(0)).unwrap().unwrap(), Some(point));
 
         let mut loan = publisher.loan_slice_as::<Point>(n as usize).unwrap();
-        assert_eq!(loan.len(), n as usize);
-        loan.fill(point);
+        loan.with(|points| {
+            assert_eq!(points.len(), n as usize);
+            points.fill(point);
+        });
         loan.commit();
         let message = subscriber.read().unwrap().unwrap();
         let points = <[Point]>::ref_from_bytes(message.payload()).unwrap();
         assert_eq!(points, vec![point; n as usize]);
 
         let mut loan = publisher.loan_as::<Unalign<f64>>().unwrap();
-        loan.set(0.5);
+        loan.with(|value| value.set(0.5));
         loan.commit();
         let seen = subscriber.read_in_place(|view| (view.read_as::<f64>(0), view.read_as::<f64>(1)));
         assert_eq!(seen.unwrap(), Some((Some(0.5), None)));

@@ -276,7 +276,7 @@ fn plain_data_goes_without_copies() {
 
     let put = || {
         let mut loan = publisher.loan().unwrap();
-        *loan = pose();
+        loan.with(|value| *value = pose());
         loan.commit();
     };
     put();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use a0_core::{Buffer, Cursor, LockError, Received, Select};
-use a0_linux::{Mode, in_place};
+use a0_linux::Mode;
 
 use crate::error::{Error, Result};
 use crate::file::{File, PATROL};
@@ -13,6 +13,7 @@ use crate::reader::ahead::Ahead;
 use crate::reader::in_place::HEAD;
 use crate::reader::wait::Wait;
 use crate::reader::{Init, Interrupter, Iter, ReaderOptions};
+use crate::slices;
 
 /// Looks between two glances at the clock, of which the first goes to the header: some 3 µs.
 const LOOKS: u32 = 64;
@@ -214,17 +215,7 @@ impl Feed {
     #[inline]
     pub(crate) fn message(&self, received: Received) -> Result<Message<'_>> {
         let bytes = if self.from_ahead { self.ahead.bytes() } else { &self.buffer.0[..received.len] };
-        self.parse(bytes, received)
-    }
-
-    fn parse<'a>(&self, bytes: &'a [u8], received: Received) -> Result<Message<'a>> {
-        match PacketView::parse(bytes) {
-            Ok(packet) => Ok(Message { packet, seq: received.seq, missed: received.missed }),
-            Err(source) => {
-                let Received { seq, missed, .. } = received;
-                Err(Error::BadMessage { path: self.file.path().to_owned(), seq, missed, source })
-            }
-        }
+        parse(&self.file, bytes, received)
     }
 
     /// Hands out the next message in place, under the lock.
@@ -235,12 +226,13 @@ impl Feed {
         }
         let select = self.select()?;
         let locked = self.file.lock()?;
-        let found = in_place::advance(&locked, &mut self.cursor, select).map_err(|source| self.file.error(source))?;
-        let Some((received, bytes)) = found else { return Ok(None) };
-        self.first = First::Usual;
-        let result = self.parse(bytes, received).map(look);
+        let (file, first) = (&self.file, &mut self.first);
+        let found = slices::look(&locked, &mut self.cursor, select, |received, bytes| {
+            *first = First::Usual;
+            parse(file, bytes, received).map(look)
+        });
         drop(locked);
-        result.map(Some)
+        found.map_err(|source| self.file.error(source))?.transpose()
     }
 
     /// Waits for the next message and copies it into the buffer.
@@ -395,5 +387,13 @@ impl Feed {
         if !passing {
             self.interrupter.pause(LONGEST_SLEEP);
         }
+    }
+}
+
+fn parse<'a>(file: &File, bytes: &'a [u8], received: Received) -> Result<Message<'a>> {
+    let Received { seq, missed, .. } = received;
+    match PacketView::parse(bytes) {
+        Ok(packet) => Ok(Message { packet, seq, missed }),
+        Err(source) => Err(Error::BadMessage { path: file.path().to_owned(), seq, missed, source }),
     }
 }

@@ -1,17 +1,16 @@
 //! Payloads that are put together where readers will find them.
 
 use std::io;
-use std::ops::{Deref, DerefMut};
 
 use a0_core::Id;
-use a0_linux::in_place;
 
+use crate::slices;
 use crate::writer::Published;
 use crate::writer::locked::Begun;
 
 /// Room for a payload in the topic itself: what is written here is not copied again.
 ///
-/// It dereferences to the payload's bytes, which at first hold whatever was there before. [`Loan::commit`] publishes them.
+/// [`Loan::with`] shows the payload's bytes, which at first hold whatever was there before. [`Loan::commit`] publishes them.
 /// Nobody sees anything of a loan before that, and nobody ever does if it is dropped instead, or the program dies: all that
 /// stays is that the oldest messages have left to make room. A message is the same to its readers whether it was
 /// published or loaned; its times are those at which the loan began.
@@ -22,9 +21,9 @@ use crate::writer::locked::Begun;
 /// loans of them. Two threads that each hold a loan and want the other's topic get that error, too, one of them. A loan
 /// cannot be sent to another thread, since the lock belongs to the one that took it.
 ///
-/// The bytes are handed out as `&mut [u8]` in the belief that every program with the right to write to the topic keeps to
-/// the protocol, and so leaves them alone. Where that cannot be believed, use [`Loan::write_at`] and [`io::Write`], which
-/// need no such belief.
+/// [`Loan::with`] and [`Loan::fill_from`] make a `&mut [u8]` of the bytes in the belief that every program with the right to
+/// write to the topic keeps to the protocol, and so leaves them alone. Where that cannot be believed, use [`Loan::write_at`]
+/// and [`io::Write`], which need no such belief.
 ///
 /// ```
 /// use std::io::Write;
@@ -33,8 +32,10 @@ use crate::writer::locked::Begun;
 /// let camera = a0_std::Publisher::new("camera")?;
 ///
 /// let mut image = camera.loan_with(&[("format", "grey8")], 640 * 480)?;
-/// image.fill(0);
-/// image[640 * 240..][..640].fill(255);
+/// image.with(|pixels| {
+///     pixels.fill(0);
+///     pixels[640 * 240..][..640].fill(255);
+/// });
 /// image.commit();
 ///
 /// // As much as needed at most; then it is cut to what was written.
@@ -44,6 +45,22 @@ use crate::writer::locked::Begun;
 /// let published = text.commit();
 /// assert_eq!(published.seq, 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The bytes are there only inside the closure, since the lock ends with its thread, even if the loan is leaked:
+///
+/// ```compile_fail
+/// # let camera = a0_std::Publisher::new("camera").unwrap();
+/// let mut image = camera.loan(100).unwrap();
+/// let pixels: &mut [u8] = image.with(|pixels| pixels);
+/// ```
+///
+/// And a loan stays in its thread:
+///
+/// ```compile_fail,E0277
+/// # let camera = a0_std::Publisher::new("camera").unwrap();
+/// let image = camera.loan(100).unwrap();
+/// std::thread::scope(|scope| drop(scope.spawn(|| image.commit())));
 /// ```
 #[derive(Debug)]
 #[must_use = "a loan that is dropped publishes nothing"]
@@ -79,15 +96,12 @@ impl<'w> Loan<'w> {
         self.len() == 0
     }
 
-    /// The payload as it is so far.
-    pub fn as_slice(&self) -> &[u8] {
-        in_place::loaned(&self.begun.frame, self.begun.head..self.begun.frame.size())
-    }
-
-    /// The payload, to be filled in place.
-    pub fn as_mut_slice(&mut self) -> &mut [u8] {
+    /// Shows the payload as it is so far, to be filled in place; gives what the closure gives.
+    ///
+    /// Whoever uses the topic inside the closure gets an error, as always while the loan lives.
+    pub fn with<R>(&mut self, fill: impl FnOnce(&mut [u8]) -> R) -> R {
         let range = self.begun.head..self.begun.frame.size();
-        in_place::loaned_mut(&mut self.begun.frame, range)
+        slices::fill(&mut self.begun.frame, range, fill)
     }
 
     /// Copies bytes into the payload, from byte `at` on. Makes no reference to shared memory.
@@ -114,7 +128,7 @@ impl<'w> Loan<'w> {
     /// # Ok::<(), a0_std::Error>(())
     /// ```
     pub fn fill_from(&mut self, bytes: impl IntoIterator<Item = u8>) -> usize {
-        self.as_mut_slice().iter_mut().zip(bytes).map(|(to, byte)| *to = byte).count()
+        self.with(|payload| payload.iter_mut().zip(bytes).map(|(to, byte)| *to = byte).count())
     }
 
     /// Bytes written through [`io::Write`], which starts at the payload's start and ends at its end.
@@ -134,20 +148,6 @@ impl<'w> Loan<'w> {
     /// Publishes the message and releases the topic. Cannot fail.
     pub fn commit(self) -> Published {
         Published { id: self.id, seq: self.begun.commit() }
-    }
-}
-
-impl Deref for Loan<'_> {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        self.as_slice()
-    }
-}
-
-impl DerefMut for Loan<'_> {
-    fn deref_mut(&mut self) -> &mut [u8] {
-        self.as_mut_slice()
     }
 }
 

@@ -1,7 +1,6 @@
 //! Loans of plain data: a struct or an array that lies in the topic itself.
 
 use std::marker::PhantomData;
-use std::ops::{Deref, DerefMut};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -14,7 +13,8 @@ use crate::writer::loan::Loan;
 ///
 /// A payload begins at any byte of the topic, behind headers of any length, so `T` must be [`Unaligned`]: made of bytes, of
 /// the integers in [`zerocopy::byteorder`], or of [`zerocopy::Unalign`] around anything else. On common processors
-/// access to such fields costs nothing extra. At first it holds whatever was there before, so set all of it.
+/// access to such fields costs nothing extra. At first it holds whatever was there before, so set all of it, in a call of
+/// [`TypedLoan::with`].
 ///
 /// Readers have it with [`View::read_as`](crate::View::read_as), or with
 /// [`ref_from_bytes`](zerocopy::FromBytes::ref_from_bytes) of a message's payload.
@@ -35,7 +35,7 @@ use crate::writer::loan::Loan;
 ///
 /// let publisher = Publisher::new("pose")?;
 /// let mut pose = publisher.loan_as::<Pose>()?;
-/// *pose = Pose { frame: 7.into(), position: [1.0.into(), 2.0.into(), 0.5.into()] };
+/// pose.with(|pose| *pose = Pose { frame: 7.into(), position: [1.0.into(), 2.0.into(), 0.5.into()] });
 /// pose.commit();
 ///
 /// let mut subscriber = SubscriberSync::new("pose", Init::Oldest)?;
@@ -86,22 +86,12 @@ impl<'w, T: ?Sized> TypedLoan<'w, T> {
     }
 }
 
-impl<T: ?Sized + FromBytes + KnownLayout + Immutable> Deref for TypedLoan<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        match T::ref_from_bytes(&self.loan) {
-            Ok(value) => value,
+impl<T: ?Sized + FromBytes + IntoBytes + KnownLayout + Immutable> TypedLoan<'_, T> {
+    /// Shows the value as it is so far, to be set in place; gives what the closure gives. As [`Loan::with`].
+    pub fn with<R>(&mut self, set: impl FnOnce(&mut T) -> R) -> R {
+        self.loan.with(|bytes| match T::mut_from_bytes(bytes) {
+            Ok(value) => set(value),
             Err(_) => unreachable!("as large as needed, and any address will do"),
-        }
-    }
-}
-
-impl<T: ?Sized + FromBytes + IntoBytes + KnownLayout + Immutable> DerefMut for TypedLoan<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        match T::mut_from_bytes(&mut self.loan) {
-            Ok(value) => value,
-            Err(_) => unreachable!("as large as needed, and any address will do"),
-        }
+        })
     }
 }

@@ -258,7 +258,7 @@ fn publish(publisher: &Publisher, writer: &str, count: u64, rate: u64, size: Opt
         let before = Instant::now();
         if n % 3 == 2 {
             let mut loan = publisher.loan_with(&headers, size)?;
-            loan.copy_from_slice(payload);
+            loan.with(|bytes| bytes.copy_from_slice(payload));
             loan.commit();
         } else {
             publisher.publish_with(&headers, payload)?;

@@ -35,7 +35,7 @@ pub(crate) fn publish(stage: &Stage) -> Outcome {
 fn lend(publisher: &Publisher, headers: &[(&str, &str)], payload: &[u8]) -> Result<Published, Error> {
     let (first, rest) = payload.split_at(payload.len() / 2);
     let mut loan = publisher.loan_with(headers, payload.len())?;
-    loan[..first.len()].copy_from_slice(first);
+    loan.with(|bytes| bytes[..first.len()].copy_from_slice(first));
     loan.write_at(first.len(), rest);
     Ok(loan.commit())
 }
