@@ -130,8 +130,12 @@ pub enum LockError {
          or its owner waits for this thread"
     )]
     Recursive,
-    /// The lock word names a thread that does not exist, and the kernel did not see it die.
-    #[error("the lock word names thread {owner}, which does not exist; another PID namespace, or a copied file")]
+    /// The lock word names a thread that does not exist here, and the file does not say that it is one of this PID namespace,
+    /// where it would be dead for certain.
+    #[error(
+        "the lock word names thread {owner}, which does not exist here, but may in another PID namespace: the file has no mark \
+         of this one, or /proc is not mounted; if no program uses the topic, remove it"
+    )]
     StaleOwner {
         /// Thread id found in the lock word.
         owner: u32,

@@ -12,7 +12,7 @@ use crate::futex;
 use crate::pi::{self, Mutex};
 
 /// The lock in a topic's header.
-const TOPIC: Mutex = Mutex::at(header::MUTEX_NEXT.offset());
+const TOPIC: Mutex = Mutex::at(header::MUTEX_NEXT.offset(), header::PID_NAMESPACE);
 
 /// The lock of a topic that other processes use too.
 ///

@@ -10,11 +10,12 @@ use core::time::Duration;
 use std::time::Instant;
 
 use a0_core::layout::Field;
-use a0_core::{Acquired, LockError, RawMem};
+use a0_core::{Acquired, LockError, Mem, RawMem};
 use rustix::io::Errno;
 use rustix::thread::futex;
 use rustix::time::ClockId;
 
+use crate::file::namespace;
 use crate::futex::{OWNER, OWNER_DIED, SHARED, WAITERS, deadline, os};
 use crate::thread::{self, Entry, Word};
 
@@ -29,6 +30,9 @@ const MOST_PAUSES: u32 = 32;
 /// So it takes a little longer than waking a thread on an idle core.
 const PATIENCE: Duration = Duration::from_micros(50);
 
+/// How often to try again what others may have prevented, before the time is looked at.
+const TRIES: u32 = 16;
+
 /// Requeues are repeated while the event counter moves; each time somebody else has requeued too, so giving up is safe.
 const REQUEUE_TRIES: u32 = 100;
 
@@ -36,11 +40,13 @@ const REQUEUE_TRIES: u32 = 100;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mutex {
     at: u64,
+    namespace: Field<u32>,
 }
 
 impl Mutex {
-    pub(crate) const fn at(at: u64) -> Mutex {
-        Mutex { at }
+    /// The mutex at this offset of a file that says here to which PID namespace its thread ids belong.
+    pub(crate) const fn at(at: u64, namespace: Field<u32>) -> Mutex {
+        Mutex { at, namespace }
     }
 
     /// The owner's thread id and two flags.
@@ -58,28 +64,35 @@ pub(crate) fn lock<O>(mem: &RawMem<O>, mutex: Mutex, timeout: Option<Duration>) 
         entry.keep();
         return Ok(Acquired::Clean);
     }
-    contended(word, entry, timeout)
+    contended(mem, mutex, entry, timeout)
 }
 
-/// Takes the mutex if it is free.
+/// Takes the mutex if it is free, or its owner is dead.
 pub(crate) fn try_lock<O>(mem: &RawMem<O>, mutex: Mutex) -> Result<Option<Acquired>, LockError> {
     let word = mem.atomic_u32(mutex.word());
     let entry = thread::enter(mem, mutex.at, Word::Pi)?;
-    match word.compare_exchange(0, entry.tid(), Ordering::Acquire, Ordering::Relaxed) {
-        Ok(_) => {
-            entry.keep();
-            Ok(Some(Acquired::Clean))
-        }
-        Err(value) if value & OWNER_DIED == 0 => Ok(None),
-        Err(_) => match futex::trylock_pi(word, SHARED) {
+    if word.compare_exchange(0, entry.tid(), Ordering::Acquire, Ordering::Relaxed).is_ok() {
+        entry.keep();
+        return Ok(Some(Acquired::Clean));
+    }
+    for _ in 0..TRIES {
+        let owner = word.load(Ordering::Relaxed) & OWNER;
+        return match futex::trylock_pi(word, SHARED) {
             Ok(true) => {
                 entry.keep();
                 Ok(Some(acquired(word)))
             }
             Ok(false) | Err(Errno::AGAIN) => Ok(None),
+            Err(Errno::DEADLK) if !entry.is_alone() => Ok(None),
+            Err(Errno::DEADLK | Errno::SRCH) => {
+                bury(mem, mutex, owner, entry.tid())?;
+                continue;
+            }
             Err(errno) => Err(os(errno)),
-        },
+        };
     }
+    // Somebody else was faster each time.
+    Ok(None)
 }
 
 /// Releases the mutex.
@@ -128,28 +141,52 @@ pub(crate) fn requeue<O>(mem: &RawMem<O>, counter: Field<u32>, mutex: Mutex) {
 }
 
 #[cold]
-fn contended(word: &AtomicU32, entry: Entry, timeout: Option<Duration>) -> Result<Acquired, LockError> {
+fn contended<O>(mem: &RawMem<O>, mutex: Mutex, entry: Entry, timeout: Option<Duration>) -> Result<Acquired, LockError> {
+    let (word, since) = (mem.atomic_u32(mutex.word()), Instant::now());
     if wait_released(word, entry.tid()) {
         entry.keep();
         return Ok(Acquired::Clean);
     }
-    loop {
-        let result = kernel_lock(word, timeout);
+    for tries in 1.. {
         let owner = word.load(Ordering::Relaxed) & OWNER;
-        return match result {
+        match kernel_lock(word, timeout.map(|timeout| timeout.saturating_sub(since.elapsed()))) {
             Ok(()) => {
                 entry.keep();
-                Ok(acquired(word))
+                return Ok(acquired(word));
             }
+            Err(Errno::TIMEDOUT) => break,
+            Err(Errno::DEADLK) if !entry.is_alone() => return Err(LockError::Recursive),
+            Err(Errno::DEADLK | Errno::SRCH) => bury(mem, mutex, owner, entry.tid())?,
             // The owner is just exiting, or a signal handler ran.
-            Err(Errno::AGAIN | Errno::INTR) => continue,
-            Err(Errno::TIMEDOUT) => Err(LockError::TimedOut { owner }),
-            Err(Errno::DEADLK) if entry.is_nested() => Err(LockError::Recursive),
-            // Our own thread id in a lock that we do not hold: it belonged to a thread long gone.
-            Err(Errno::DEADLK | Errno::SRCH) => Err(LockError::StaleOwner { owner }),
-            Err(errno) => Err(os(errno)),
-        };
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(errno) => return Err(os(errno)),
+        }
+        // A program that writes to the word all the time could go on with that for ever.
+        if tries >= TRIES && timeout.is_some_and(|timeout| since.elapsed() > timeout) {
+            break;
+        }
     }
+    Err(LockError::TimedOut { owner: word.load(Ordering::Relaxed) & OWNER })
+}
+
+/// Does what the kernel would have done if it had been told of the owner when that died. To be called when the word named
+/// the owner, and then the kernel said that there is no such thread; or that it is the calling one, which does not hold the
+/// mutex: then the id belonged to one long gone.
+///
+/// # Errors
+/// [`LockError::StaleOwner`] where the id may be that of a thread which lives in another PID namespace.
+#[cold]
+fn bury<O>(mem: &RawMem<O>, mutex: Mutex, owner: u32, tid: u32) -> Result<(), LockError> {
+    let namespace = mem.load_u32(mutex.namespace, Ordering::Relaxed);
+    if namespace == 0 || namespace::own() != Some(namespace) {
+        return Err(LockError::StaleOwner { owner });
+    }
+    // Looking for the owner, the kernel has set WAITERS. Should somebody else have been faster, and a new thread with the
+    // old id hold the mutex by now, it has taken it without.
+    let dead = |value| owner != 0 && value & OWNER == owner && (value & WAITERS != 0 || owner == tid);
+    let died = |value| dead(value).then_some((value & WAITERS) | OWNER_DIED);
+    let _ = mem.atomic_u32(mutex.word()).fetch_update(Ordering::Relaxed, Ordering::Relaxed, died);
+    Ok(())
 }
 
 /// Takes the mutex if it becomes free soon.

@@ -114,9 +114,9 @@ impl Entry {
         core::mem::forget(self);
     }
 
-    /// Whether this thread holds other locks, possibly the same one through another mapping.
-    pub(crate) fn is_nested(&self) -> bool {
-        THREAD.with(|thread| thread.outer_count.get() > 0)
+    /// Whether this thread holds no other lock, which might be the same one through another mapping.
+    pub(crate) fn is_alone(&self) -> bool {
+        THREAD.with(|thread| thread.outer_count.get() == 0)
     }
 }
 

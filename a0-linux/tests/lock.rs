@@ -19,6 +19,8 @@ use tempfile::TempDir;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+const WAITERS: u32 = 0x8000_0000;
+
 /// Much longer than anything takes, on busy machines, too.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -222,31 +224,76 @@ fn waiting_ends_when_it_has_taken_too_long() {
     assert_eq!(take(&mem), Acquired::OwnerDied);
 }
 
+/// Larger than any thread id that Linux gives out.
+const NOBODY: u32 = 0x3FFF_FFF0;
+
+/// As it is in a copy of a locked file, or where the kernel was told of nothing.
 #[test]
-fn an_owner_that_does_not_exist_is_an_error() {
+fn a_lock_whose_owner_does_not_exist_is_handed_on() {
     let dir = folder();
     let mem = open(&dir.path().join("topic"));
-    // Larger than any thread id that Linux gives out.
-    let nobody = 0x3FFF_FFF0;
-    mem.store_u32(header::LOCK_WORD, nobody, SeqCst);
-    assert_eq!(RobustLock.lock(&mem, Some(SECOND)), Err(LockError::StaleOwner { owner: nobody }));
-    assert_eq!(RobustLock.lock(&mem, None), Err(LockError::StaleOwner { owner: nobody }));
-    // Our own id, in a lock that we do not hold.
-    mem.store_u32(header::LOCK_WORD, thread_id(), SeqCst);
-    assert_eq!(RobustLock.lock(&mem, None), Err(LockError::StaleOwner { owner: thread_id() }));
+    // Killed, but not buried by its parent: `kill` would say that it exists.
+    let mut zombie = start("hold 0", dir.path());
+    zombie.process.kill().unwrap();
+    assert_eq!(take(&open(&dir.path().join("0"))), Acquired::OwnerDied);
+    // The last one is our own id, in a lock that we do not hold: it belonged to another thread before.
+    for owner in [NOBODY, NOBODY | WAITERS, zombie.process.id(), thread_id(), thread_id() | WAITERS] {
+        mem.store_u32(header::LOCK_WORD, owner, SeqCst);
+        assert_eq!(take(&mem), Acquired::OwnerDied, "{owner:#x}");
+        assert_eq!(take(&mem), Acquired::Clean);
+        mem.store_u32(header::LOCK_WORD, owner, SeqCst);
+        assert_eq!(RobustLock.lock(&mem, Some(Duration::ZERO)), Ok(Acquired::OwnerDied), "{owner:#x}");
+        RobustLock.unlock(&mem);
+        mem.store_u32(header::LOCK_WORD, owner, SeqCst);
+        assert_eq!(RobustLock.try_lock(&mem), Ok(Some(Acquired::OwnerDied)), "{owner:#x}");
+        RobustLock.unlock(&mem);
+        assert_eq!(take(&mem), Acquired::Clean);
+    }
+}
+
+#[test]
+fn of_many_who_find_a_lock_without_owner_one_inherits_it() {
+    let dir = folder();
+    let mem = open(&dir.path().join("topic"));
+    for _ in 0..100 {
+        mem.store_u32(header::LOCK_WORD, NOBODY, SeqCst);
+        let heirs = thread::scope(|scope| {
+            let takers = [(); 4].map(|()| scope.spawn(|| take(&mem)));
+            takers.map(|taker| taker.join().unwrap()).into_iter().filter(|how| *how == Acquired::OwnerDied).count()
+        });
+        assert_eq!(heirs, 1);
+    }
+}
+
+/// Where the thread id may be that of a living one, nobody gets the lock.
+#[test]
+fn an_owner_of_who_knows_which_namespace_is_an_error() {
+    let dir = folder();
+    let mem = open(&dir.path().join("topic"));
+    let mark = mem.load_u32(header::PID_NAMESPACE, SeqCst);
+    for namespace in [0, mark ^ 1] {
+        mem.store_u32(header::PID_NAMESPACE, namespace, SeqCst);
+        for owner in [NOBODY, thread_id()] {
+            mem.store_u32(header::LOCK_WORD, owner, SeqCst);
+            assert_eq!(RobustLock.lock(&mem, Some(SECOND)), Err(LockError::StaleOwner { owner }));
+            assert_eq!(RobustLock.lock(&mem, None), Err(LockError::StaleOwner { owner }));
+            assert_eq!(RobustLock.try_lock(&mem), Err(LockError::StaleOwner { owner }));
+        }
+    }
 }
 
 #[test]
 fn a_failed_attempt_leaves_other_locks_covered() {
     let dir = folder();
     let all = topics(dir.path(), 2);
-    all[1].store_u32(header::LOCK_WORD, 0x3FFF_FFF0, SeqCst);
-    let (first, second) = (open(&dir.path().join("0")), open(&dir.path().join("1")));
+    all[1].store_u32(header::LOCK_WORD, NOBODY, SeqCst);
+    all[1].store_u32(header::PID_NAMESPACE, 0, SeqCst);
+    let first = open(&dir.path().join("0"));
     // The mapping has to outlive the thread: without it, the kernel cannot reach the lock.
     thread::scope(|scope| {
         scope.spawn(|| {
             hold(&first);
-            assert!(matches!(RobustLock.lock(&second, None), Err(LockError::StaleOwner { .. })));
+            assert!(matches!(RobustLock.lock(&all[1], None), Err(LockError::StaleOwner { .. })));
         });
     });
     assert_eq!(take(&all[0]), Acquired::OwnerDied);
@@ -316,7 +363,7 @@ fn a_forked_child_has_locks_of_its_own() {
     assert_eq!(status, 0, "the child found something wrong");
 
     assert_eq!(take(&own), Acquired::OwnerDied);
-    assert_eq!(mem.load_u32(header::LOCK_WORD, SeqCst), parent, "the parent's lock is untouched");
+    assert_eq!(mem.load_u32(header::LOCK_WORD, SeqCst) & 0x3FFF_FFFF, parent, "the parent still has its lock");
     RobustLock.unlock(&mem);
     assert_eq!(take(&mem), Acquired::Clean);
 }

@@ -6,17 +6,17 @@ use std::time::Duration;
 use a0_core::layout::Field;
 use a0_core::{Acquired, LockError, Mem, RawMem};
 
-use crate::deadman::{DeadmanSight, Took, Until, bury, owner_of, pause, steadily};
+use crate::deadman::{DeadmanSight, PID_NAMESPACE, Took, Until, owner_of, pause, steadily};
 use crate::file::mapping::Mapping;
 use crate::futex::OWNER_DIED;
 use crate::pi::{self, Mutex};
 
 /// Held while the fields below change.
-const GUARD: Mutex = Mutex::at(0);
+const GUARD: Mutex = Mutex::at(0, PID_NAMESPACE);
 /// Counts up whenever it was taken.
 const EVENTS: Field<u32> = Field::at(24);
 /// Held by the owner.
-pub(super) const OWNER_MUTEX: Mutex = Mutex::at(32);
+pub(super) const OWNER_MUTEX: Mutex = Mutex::at(32, PID_NAMESPACE);
 /// How often it was taken.
 const TOKEN: Field<u64> = Field::at(56);
 /// Set while it is taken. Still set where nobody has it, it says that the owner died.
@@ -48,7 +48,7 @@ pub(super) fn look(mem: &RawMem<Mapping>) -> DeadmanSight {
 
 pub(super) fn try_take(mem: &RawMem<Mapping>) -> Result<Option<Took>, LockError> {
     let Some(acquired) = pi::try_lock(mem, OWNER_MUTEX)? else { return Ok(None) };
-    if let Err(error) = lock_guard(mem) {
+    if let Err(error) = pi::lock(mem, GUARD, Some(PATIENCE)) {
         pi::unlock(mem, OWNER_MUTEX);
         return Err(error);
     }
@@ -66,7 +66,7 @@ pub(super) fn try_take(mem: &RawMem<Mapping>) -> Result<Option<Took>, LockError>
 pub(super) fn release(mem: &RawMem<Mapping>, tid: u32) {
     if owner_of(mem.load_u32(OWNER_MUTEX.word(), Relaxed)) == Some(tid) {
         // It is the owner's to write; the guard only keeps others from seeing half of it.
-        let guarded = lock_guard(mem).is_ok();
+        let guarded = pi::lock(mem, GUARD, Some(PATIENCE)).is_ok();
         mem.store_u8(LOCKED, 0, Release);
         if guarded {
             pi::unlock(mem, GUARD);
@@ -90,18 +90,9 @@ pub(super) fn sleep(
     match pi::lock(mem, OWNER_MUTEX, Some(at_most)) {
         Ok(_) => pi::unlock(mem, OWNER_MUTEX),
         Err(LockError::TimedOut { .. }) => {}
-        // The word names a thread that does not exist, or this one: nobody to wait for.
+        // The word names this thread, or one that does not exist as far as can be seen from here: nobody to wait for.
         Err(LockError::StaleOwner { .. } | LockError::Recursive) => pause(at_most),
         Err(error) => return Err(error),
     }
     Ok(())
-}
-
-/// Takes the guard, even from a holder that does not exist.
-fn lock_guard(mem: &RawMem<Mapping>) -> Result<(), LockError> {
-    match pi::lock(mem, GUARD, Some(PATIENCE)) {
-        Err(LockError::StaleOwner { owner }) => bury(mem, GUARD.word(), owner),
-        other => return other.map(drop),
-    }
-    pi::lock(mem, GUARD, Some(PATIENCE)).map(drop)
 }

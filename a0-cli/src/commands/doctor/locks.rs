@@ -67,7 +67,7 @@ pub(super) fn examine(report: &mut Report, mut held: Vec<Held>) {
 
 fn lock(report: &mut Report, held: &Held) {
     let (path, thread) = (&held.path, held.owner);
-    let remedy = format!("end the programs that use it, then a0 rm {}", path.display());
+    let mut remedy = format!("end the programs that use it, then a0 rm {}", path.display());
     if is_foreign_namespace(held.namespace) {
         let problem = format!(
             "thread {thread} of PID namespace {} has had its lock for more than {LONG:?}; who that is cannot be seen from here",
@@ -81,10 +81,13 @@ fn lock(report: &mut Report, held: &Held) {
         );
     }
     let problem = match Owner::of(thread, held.inode) {
-        Owner::Gone => format!(
-            "its lock belongs to thread {thread}, which does not exist here: it is from before the machine was started, \
-             or of another PID namespace (see docker run --pid=host), or no lock"
-        ),
+        Owner::Gone => {
+            remedy = format!("publish on it: that takes the lock over; where it does not, {remedy}");
+            format!(
+                "its lock belongs to thread {thread}, which does not exist here: it is from before the machine was started, \
+                 or of another PID namespace (see docker run --pid=host), or no lock"
+            )
+        }
         Owner::Stranger { pid, name } => format!(
             "its lock bears the id of thread {thread} of process {pid} ({name}), which does not use this file: the real \
              owner is long gone, and all others wait for that process to end"
