@@ -4,7 +4,9 @@ use std::fmt::{self, Display, Write as _};
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::sync::OnceLock;
 
+use serde_json::Value;
 use unicode_width::UnicodeWidthStr as _;
 
 /// Standard output behind one buffer of its own; the standard library's flushes at each line.
@@ -18,7 +20,13 @@ pub(crate) fn output() -> io::Result<Output> {
 
 /// Whether a person reads it.
 pub(crate) fn is_terminal() -> bool {
-    io::stdout().is_terminal()
+    static TERMINAL: OnceLock<bool> = OnceLock::new();
+    *TERMINAL.get_or_init(|| io::stdout().is_terminal())
+}
+
+/// Writes to standard output what others have sent: as it is, but for a terminal.
+pub(crate) fn hand_on(output: &mut Output, bytes: &[u8]) -> io::Result<()> {
+    if is_terminal() { write!(output, "{}", Harmless(bytes)) } else { output.write_all(bytes) }
 }
 
 /// Prints one line to standard error: `a0: …`.
@@ -33,16 +41,57 @@ pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rest = self.0;
-        while let Some(at) = rest.find(is_special) {
-            let (plain, special) = rest.split_at(at);
-            f.write_str(plain)?;
-            let mut chars = special.chars();
-            chars.next().map_or(Ok(()), |c| write!(f, "{}", c.escape_default()))?;
-            rest = chars.as_str();
-        }
-        f.write_str(rest)
+        spell_out(f, self.0, is_special, |f, c| write!(f, "{}", c.escape_default()))
     }
+}
+
+/// What others have sent, and as they have sent it, for a terminal: several lines if it has them, but nothing that could command
+/// the terminal. For a pipe or a file, it is to be written as it is.
+pub(crate) struct Harmless<'a>(pub(crate) &'a [u8]);
+
+impl Display for Harmless<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_special = |c| !['\n', '\t'].contains(&c) && is_special(c);
+        for chunk in self.0.utf8_chunks() {
+            spell_out(f, chunk.valid(), is_special, |f, c| write!(f, "{}", c.escape_default()))?;
+            write!(f, "{}", chunk.invalid().escape_ascii())?;
+        }
+        Ok(())
+    }
+}
+
+/// JSON on one line, which means the same but has no special characters in it. All JSON is printed like this.
+pub(crate) struct Json(pub(crate) Value);
+
+impl<V: Into<Value>> From<V> for Json {
+    fn from(value: V) -> Json {
+        Json(value.into())
+    }
+}
+
+impl Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // They can only be inside of strings, and none of them needs more than four digits.
+        spell_out(f, &self.0.to_string(), is_special, |f, c| write!(f, "\\u{:04x}", u32::from(c)))
+    }
+}
+
+/// Writes a text with other words for some of its characters.
+fn spell_out(
+    f: &mut fmt::Formatter<'_>,
+    text: &str,
+    which: impl Fn(char) -> bool,
+    how: impl Fn(&mut fmt::Formatter<'_>, char) -> fmt::Result,
+) -> fmt::Result {
+    let mut rest = text;
+    while let Some(at) = rest.find(&which) {
+        let (plain, special) = rest.split_at(at);
+        f.write_str(plain)?;
+        let mut chars = special.chars();
+        chars.next().map_or(Ok(()), |c| how(f, c))?;
+        rest = chars.as_str();
+    }
+    f.write_str(rest)
 }
 
 fn is_special(c: char) -> bool {
@@ -105,6 +154,11 @@ mod tests {
     fn control_characters_are_spelled_out() {
         assert_eq!(Escaped("a\nb\u{1b}[2Jé\0").to_string(), "a\\nb\\u{1b}[2Jé\\u{0}");
         assert_eq!(Escaped("gnp.\u{202e}exe").to_string(), "gnp.\\u{202e}exe");
+        assert_eq!(Harmless(b"a\n\tb\r\x1b[2J\xc3\xa9\x9b\xff").to_string(), "a\n\tb\\r\\u{1b}[2Jé\\x9b\\xff");
+        let text = "\"\\\0\n\u{1b}\u{7f}\u{9b}\u{61c}\u{200e}\u{2028}\u{202e}\u{2069}é相🦀";
+        let json = Json::from(text).to_string();
+        assert_eq!(json, r#""\"\\\u0000\n\u001b\u007f\u009b\u061c\u200e\u2028\u202e\u2069é相🦀""#);
+        assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), text);
     }
 
     #[test]

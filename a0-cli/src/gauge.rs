@@ -13,7 +13,7 @@ use clap::builder::PossibleValuesParser;
 use serde_json::{Map, Value, json};
 
 use crate::commands::Format;
-use crate::console::output;
+use crate::console::{Json, output};
 use crate::end::Outcome;
 use crate::follow::going_on;
 use crate::quantity::seconds;
@@ -182,7 +182,7 @@ impl<G: Gauge> Meter<G> {
                 fact("missed", json!(window.missed));
                 fact("damaged", json!(window.damaged));
                 self.gauge.facts(&window, &mut facts);
-                Value::Object(facts).to_string()
+                Json::from(facts).to_string()
             }
         };
         self.gauge.clear();

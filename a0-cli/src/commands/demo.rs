@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use a0_std::{Init, ReaderSync, Writer};
 use clap::Parser;
 
-use crate::console::{Output, output};
+use crate::console::{Harmless, Output, output};
 use crate::end::Outcome;
 use crate::stop::Stop;
 use measure::{Bench, Stream};
@@ -61,7 +61,7 @@ fn conversation(place: &Place, stop: &Stop, output: &mut Output) -> Outcome {
         output.flush()?;
         question.write(text)?;
         let answer = answers.read_blocking(Duration::from_secs(10))?;
-        writeln!(output, "  process {me} hears:   {}", String::from_utf8_lossy(answer.payload()))?;
+        writeln!(output, "  process {me} hears:   {}", Harmless(answer.payload()))?;
     }
     Ok(output.flush()?)
 }

@@ -15,7 +15,7 @@ use a0_std::{Protocol, Templates, env};
 use clap::Parser;
 
 use super::Format;
-use crate::console::output;
+use crate::console::{Json, output};
 use crate::end::{End, Outcome};
 use finding::{Report, Severity};
 
@@ -59,7 +59,7 @@ impl Args {
             }
             match self.format {
                 Format::Text => writeln!(output, "{finding}")?,
-                Format::Json => writeln!(output, "{}", finding.to_json())?,
+                Format::Json => writeln!(output, "{}", Json(finding.to_json()))?,
             }
         }
         output.flush()?;

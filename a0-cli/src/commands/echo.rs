@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 use a0_linux::FileError;
 use a0_std::{Error, FileOptions, Init, Iter, Message, Mode, ReaderOptions, SubscriberSync};
 use clap::{Parser, ValueEnum};
-use serde_json::Value;
 
-use crate::console::{Output, complain, output};
+use crate::console::{Json, Output, complain, hand_on, output};
 use crate::end::{End, Outcome};
 use crate::follow::going_on;
 use crate::payload::Checker;
@@ -34,7 +33,7 @@ Examples:
 Formats:
   text  [SEQ] {HEADERS} PAYLOAD on one line, control characters spelled out; without AlephZero's own headers
   json  one object a line: topic, seq, id, headers (pairs), payload (or payload_base64), missed
-  raw   the payload and a newline
+  raw   the payload and a newline; on a terminal with control characters spelled out
 
 Exit codes:
   0  the count is reached, or the reader of the output has closed it
@@ -202,7 +201,7 @@ impl Printer<'_> {
             Shape::Text => self.text(message)?,
             Shape::Json => self.json(message)?,
             Shape::Raw => {
-                self.output.write_all(message.payload())?;
+                hand_on(&mut self.output, message.payload())?;
                 if !self.args.no_newline {
                     self.output.write_all(b"\n")?;
                 }
@@ -232,6 +231,6 @@ impl Printer<'_> {
     }
 
     fn json(&mut self, message: &Message<'_>) -> io::Result<()> {
-        writeln!(self.output, "{}", Value::from(object(&self.args.topic, message)))
+        writeln!(self.output, "{}", Json::from(object(&self.args.topic, message)))
     }
 }

@@ -10,7 +10,7 @@ use mcap::records::Metadata;
 use serde_json::{Value, json};
 
 use super::Format;
-use crate::console::{Escaped, Table, output};
+use crate::console::{Escaped, Json, Table, output};
 use crate::end::Outcome;
 use crate::quantity::human;
 use crate::recording::source::{Item, Recorded, Source};
@@ -93,7 +93,7 @@ impl Args {
         let mut output = output()?;
         match self.format {
             Format::Text => write!(output, "{}", self.text(&source, span, &topics))?,
-            Format::Json => writeln!(output, "{}", self.object(&source, span, &topics))?,
+            Format::Json => writeln!(output, "{}", Json(self.object(&source, span, &topics)))?,
         }
         output.flush()?;
         Ok(())

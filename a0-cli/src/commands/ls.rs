@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Format;
 use super::deadman::Look;
-use crate::console::{Table, complain, is_terminal, output};
+use crate::console::{Json, Table, complain, is_terminal, output};
 use crate::end::{End, Outcome};
 use crate::inspect::{self, Condition};
 use crate::quantity::human;
@@ -70,7 +70,7 @@ impl Args {
             let found = look(&path);
             match self.format {
                 Format::Text => table.push(row(&name, size, &found)),
-                Format::Json => writeln!(output, "{}", object(&name, &path, size, &found))?,
+                Format::Json => writeln!(output, "{}", Json(object(&name, &path, size, &found)))?,
             }
         }
         match self.format {

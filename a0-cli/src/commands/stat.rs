@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::Format;
 use super::deadman::Look;
-use crate::console::{Escaped, output};
+use crate::console::{Escaped, Json, output};
 use crate::end::{End, Outcome};
 use crate::inspect::{self, Condition, LockWord};
 use crate::quantity::human;
@@ -54,7 +54,7 @@ impl Args {
         }
         let mut output = output()?;
         match self.format {
-            Format::Json => writeln!(output, "{}", Value::Object(facts))?,
+            Format::Json => writeln!(output, "{}", Json::from(facts))?,
             Format::Text => {
                 for (key, value) in &facts {
                     writeln!(output, "{:<18} {}", key.replace('_', " "), Escaped(&plain(key, value)))?;

@@ -9,7 +9,7 @@ use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
 use super::Format;
-use crate::console::{Escaped, Output, output};
+use crate::console::{Escaped, Json, Output, output};
 use crate::end::{End, Outcome};
 use crate::quantity::seconds;
 use crate::stop::Stop;
@@ -103,11 +103,8 @@ impl Args {
             Format::Text => writeln!(output, "{event:<7}  {protocol:<7}  {}", Escaped(&topic.name))?,
             Format::Json => {
                 let path = topic.path.to_string_lossy();
-                writeln!(
-                    output,
-                    "{}",
-                    json!({"event": event, "protocol": protocol, "topic": topic.name, "path": path})
-                )?;
+                let object = json!({"event": event, "protocol": protocol, "topic": topic.name, "path": path});
+                writeln!(output, "{}", Json(object))?;
             }
         }
         Ok(())

@@ -7,14 +7,15 @@ use a0_std::{Cfg, Error, FileOptions, Mode, Protocol};
 use clap::Parser;
 use serde_json::Value;
 
-use crate::console::output;
+use crate::console::{Json, hand_on, output};
 use crate::end::{End, Outcome};
 use crate::follow;
 use crate::quantity::seconds;
 
 /// Print a configuration, or a part of it
 ///
-/// Without --timeout, there must be one already, and nothing is created or locked.
+/// It is printed as it was written; on a terminal with control characters spelled out. Without --timeout, there must be one
+/// already, and nothing is created or locked.
 #[derive(Debug, Parser)]
 #[command(after_help = "\
 Examples:
@@ -53,10 +54,10 @@ impl Args {
         };
         let text = match self.pointer {
             None => packet.into_payload(),
-            Some(pointer) => cfg.var::<Value>(pointer).read()?.to_string().into_bytes(),
+            Some(pointer) => Json::from(cfg.var::<Value>(pointer).read()?.clone()).to_string().into_bytes(),
         };
         let mut output = output()?;
-        output.write_all(&text)?;
+        hand_on(&mut output, &text)?;
         if !text.ends_with(b"\n") {
             output.write_all(b"\n")?;
         }

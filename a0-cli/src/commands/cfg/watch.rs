@@ -7,7 +7,7 @@ use a0_std::{File, Init, Interrupter, Iter, Message, Protocol, ReaderSync};
 use clap::Parser;
 
 use crate::commands::Format;
-use crate::console::{Output, output};
+use crate::console::{Json, Output, output};
 use crate::end::Outcome;
 use crate::follow::{self, Follower, Limits, Step, follow};
 use crate::render::{Headers, Payload, object};
@@ -85,7 +85,7 @@ fn print(topic: &str, format: Format, message: &Message<'_>, output: &mut Output
         Format::Text => {
             writeln!(output, "[{}] {}{}", message.seq(), Headers(message), Payload(message.payload()))?;
         }
-        Format::Json => writeln!(output, "{}", serde_json::Value::from(object(topic, message)))?,
+        Format::Json => writeln!(output, "{}", Json::from(object(topic, message)))?,
     }
     Ok(Step::Printed(message.seq()))
 }

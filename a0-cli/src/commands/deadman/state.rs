@@ -4,11 +4,11 @@ use std::io::Write;
 
 use a0_std::{Deadman, FileOptions, Mode};
 use clap::Parser;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::Look;
 use crate::commands::Format;
-use crate::console::{Escaped, output};
+use crate::console::{Escaped, Json, output};
 use crate::end::Outcome;
 
 /// Say who has a deadman
@@ -46,7 +46,7 @@ pub(super) fn print(topic: &str, deadman: &Deadman, format: Format) -> Outcome {
             facts.insert("topic".into(), json!(topic));
             facts.insert("path".into(), json!(deadman.path().to_string_lossy()));
             look.describe(&mut facts);
-            writeln!(output, "{}", Value::Object(facts))?;
+            writeln!(output, "{}", Json::from(facts))?;
         }
     }
     Ok(output.flush()?)

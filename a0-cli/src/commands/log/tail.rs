@@ -10,7 +10,7 @@ use clap::Parser;
 use super::level;
 use crate::commands::Format;
 use crate::commands::echo::Start;
-use crate::console::{Escaped, Output, is_terminal, output};
+use crate::console::{Escaped, Json, Output, is_terminal, output};
 use crate::end::Outcome;
 use crate::follow::{self, Follower, Limits, Step, follow};
 use crate::render::{Headers, object};
@@ -104,7 +104,7 @@ impl Printer {
                 let mut object = object(&self.topic, message);
                 object.insert("level".to_owned(), message.level().name().into());
                 object.insert("time".to_owned(), message.header(keys::TIME_WALL).into());
-                writeln!(output, "{}", serde_json::Value::from(object))?;
+                writeln!(output, "{}", Json::from(object))?;
             }
         }
         Ok(Step::Printed(message.seq()))

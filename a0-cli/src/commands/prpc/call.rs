@@ -28,7 +28,8 @@ Examples:
   a0 prpc call robot/arm up --header speed=slow --timeout 30 --format json
 
 Formats:
-  text  each reply's payload and a newline; nothing for a last one that is empty
+  text  each reply's payload and a newline; nothing for a last one that is empty; on a terminal with control characters
+        spelled out
   json  one object a line: done, id, headers (pairs), payload (or payload_base64)
 
 Exit codes:

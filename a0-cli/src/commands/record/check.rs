@@ -8,7 +8,7 @@ use serde_json::json;
 use super::Args;
 use super::selection::{Finder, number};
 use crate::commands::Format;
-use crate::console::{Table, output};
+use crate::console::{Escaped, Json, Table, output};
 use crate::end::Outcome;
 use crate::quantity::human;
 use crate::recording::rules::{Rules, Trigger};
@@ -48,7 +48,8 @@ impl Args {
         let mut text = if found.is_empty() { "no topics now\n".to_owned() } else { table.to_string() };
         for (number, rule) in rules.rules.iter().enumerate() {
             if !found.iter().any(|topic| topic.2 == Some(number)) {
-                text += &format!("rules[{number}], for {} {}: no topic now; {rule}\n", rule.kind.name(), rule.topic);
+                let line = format!("rules[{number}], for {} {}: no topic now; {rule}", rule.kind.name(), rule.topic);
+                text += &format!("{}\n", Escaped(&line));
             }
         }
         let plan = self.plan(Some(rules));
@@ -68,9 +69,9 @@ fn object(rules: &Rules, found: &[(&str, String, Option<usize>)]) -> String {
         let triggers = of.iter().flat_map(|rule| &rule.policies).flat_map(|policy| &policy.triggers);
         let triggers: Vec<_> = triggers.map(Trigger::to_string).collect();
         let recorded = of.map(ToString::to_string);
-        json!({"protocol": protocol, "topic": topic, "rule": rule, "recorded": recorded, "triggers": triggers})
-            .to_string()
-            + "\n"
+        let object =
+            json!({"protocol": protocol, "topic": topic, "rule": rule, "recorded": recorded, "triggers": triggers});
+        format!("{}\n", Json(object))
     };
     found.iter().map(line).collect()
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::commands::Format;
 use crate::commands::publish::header;
-use crate::console::{Output, complain, output};
+use crate::console::{Json, Output, complain, hand_on, output};
 use crate::end::{End, Outcome};
 use crate::quantity::seconds;
 use crate::render::insert_packet;
@@ -31,7 +31,7 @@ Examples:
   a0 rpc call robot/arm up --header speed=slow --timeout 30 --format json
 
 Formats:
-  text  the reply's payload and a newline
+  text  the reply's payload and a newline; on a terminal with control characters spelled out
   json  one object: id, headers (pairs), payload (or payload_base64)
 
 Exit codes:
@@ -107,12 +107,12 @@ impl What {
     pub(crate) fn print(&self, output: &mut Output, reply: &PacketBuf, mut object: Map<String, Value>) -> Outcome {
         match self.format {
             Format::Text => {
-                output.write_all(reply.payload())?;
+                hand_on(output, reply.payload())?;
                 output.write_all(b"\n")?;
             }
             Format::Json => {
                 insert_packet(&mut object, reply.id().as_str(), reply.headers(), reply.payload());
-                writeln!(output, "{}", Value::from(object))?;
+                writeln!(output, "{}", Json::from(object))?;
             }
         }
         Ok(())

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use a0_std::{File, Init, Interrupter, Iter, Message, Protocol, ReaderSync, keys};
 use clap::Parser;
-use serde_json::Value;
 
 use crate::commands::Format;
 use crate::commands::echo::Start;
-use crate::console::{Escaped, Output, output};
+use crate::console::{Escaped, Json, Output, output};
 use crate::end::Outcome;
 use crate::follow::{self, Follower, Limits, Step, follow};
 use crate::render::{Headers, Payload, object};
@@ -110,7 +109,7 @@ impl Printer {
                 let mut object = object(&self.topic, message);
                 object.insert("type".to_owned(), kind.into());
                 object.insert("call".to_owned(), call.into());
-                writeln!(output, "{}", Value::from(object))?;
+                writeln!(output, "{}", Json::from(object))?;
             }
         }
         Ok(Step::Printed(message.seq()))

@@ -8,7 +8,7 @@ use super::columns::{self, COLUMNS};
 use super::look::{Look, Owner};
 use super::row::Row;
 use crate::commands::Format;
-use crate::console::{Output, Table};
+use crate::console::{Json, Output, Table};
 
 /// Columns of numbers, which are those behind the name and the protocol.
 const RIGHT: &[usize] = &[2, 3, 4, 5, 6, 7];
@@ -24,7 +24,7 @@ pub(super) fn print(output: &mut Output, rows: &[&Row], format: Format) -> io::R
             }
             write!(output, "{table}")
         }
-        Format::Json => rows.iter().try_for_each(|row| writeln!(output, "{}", object(row))),
+        Format::Json => rows.iter().try_for_each(|row| writeln!(output, "{}", Json(object(row)))),
     }
 }
 
