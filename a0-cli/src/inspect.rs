@@ -72,10 +72,6 @@ impl LockWord {
         let owner = self.0 & 0x3FFF_FFFF;
         (owner != 0).then_some(owner)
     }
-
-    pub(crate) fn owner_died(self) -> bool {
-        self.0 & 0x4000_0000 != 0
-    }
 }
 
 /// Whether a number stands for a PID namespace that is not this process's, as far as the system tells.
@@ -92,7 +88,7 @@ pub(crate) fn range(state: &State) -> String {
 /// The problems of a topic in one line, or its state.
 pub(crate) fn check(file: &File) -> Result<State, String> {
     let mut first = None;
-    let verified = file.transport().verify(|problem| {
+    let verified = file.verify(|problem| {
         first.get_or_insert(problem);
     });
     match (verified, first) {

@@ -6,7 +6,7 @@ mod common;
 use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
-use common::{Root, Said, finish, one_complaint, said, send, terminal, until};
+use common::{Root, Said, bare, finish, one_complaint, said, send, terminal, until};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -212,7 +212,7 @@ fn damaged_messages_are_reported_and_passed_over() {
     let root = Root::new();
     root.ok("log write robot info first");
     let file = a0_std::File::open(root.path("robot.log.a0"), &Default::default()).unwrap();
-    file.transport().lock(None).unwrap().push(b"garbage").unwrap();
+    bare(&file).lock(None).unwrap().push(b"garbage").unwrap();
     root.ok("log write robot info last");
     let said = root.run("log tail robot --init oldest -n2");
     assert_eq!(said.code, Some(0));

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use a0_std::{File, FileOptions, Writer};
-use common::{Root, Said, said, send};
+use common::{Root, Said, bare, said, send};
 use nix::sys::signal::Signal;
 use rustix::fs::{CWD, Mode, mkfifoat};
 use sandbox::{Denied, deny};
@@ -298,7 +298,7 @@ fn owners_of_locks() {
     assert!(!root.run("doctor").out.contains("died"));
 
     let file = File::open(root.path("slow.pubsub.a0"), &FileOptions::default().size(1 << 16)).unwrap();
-    let locked = file.transport().lock(None).unwrap();
+    let locked = bare(&file).lock(None).unwrap();
     expect_at(&root, "error", "lock", "slow.pubsub.a0", "has had its lock for more than 100ms");
     drop(locked);
     assert!(!root.run("doctor").out.contains("slow"));

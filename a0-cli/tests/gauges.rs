@@ -12,7 +12,7 @@ use std::process::{Child, ChildStdout};
 use std::time::{Duration, Instant};
 
 use a0_std::{Clock, File, FileOptions, Packet, SystemClock, TimeMono, Writer, keys};
-use common::{Root, finish, send, terminal, until};
+use common::{Root, bare, finish, send, terminal, until};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
@@ -90,7 +90,7 @@ fn rates_and_intervals() {
     }
     topic.write_packet(&Packet::new("without a time")).unwrap();
     topic.write_packet(&Packet::new("nor this").with_header(keys::TIME_MONO, "soon")).unwrap();
-    topic.file().transport().lock(None).unwrap().push(b"no packet").unwrap();
+    bare(topic.file()).lock(None).unwrap().push(b"no packet").unwrap();
     let lines = hz.until_counted(7);
     assert_eq!([total(&lines, "messages"), total(&lines, "damaged"), total(&lines, "without_time")], [6, 1, 2]);
     for line in &lines {

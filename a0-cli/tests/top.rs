@@ -13,7 +13,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use a0_std::{File, FileOptions};
-use common::{Root, send_to, terminal, until};
+use common::{Root, bare, send_to, terminal, until};
 use nix::sys::signal::Signal;
 use sandbox::without_privileges;
 use serde_json::{Value, json};
@@ -243,7 +243,7 @@ fn once_for_scripts_and_without_a_trace() {
 
     // Somebody has the lock.
     let file = File::open(&path, &FileOptions::default()).unwrap();
-    let locked = file.transport().lock(None).unwrap();
+    let locked = bare(&file).lock(None).unwrap();
     let out = root.ok("top cam/** --format json --interval 0.05");
     drop(locked);
     let object: Value = serde_json::from_str(&out).unwrap();

@@ -1,5 +1,7 @@
 //! An open topic file.
 
+pub(crate) mod facts;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,15 @@ pub(crate) type SharedLocked<'f> = Locked<'f, RawMem<Mapping>, AccessLock>;
 pub(crate) type SharedLoan<'f> = Loan<'f, RawMem<Mapping>, AccessLock>;
 
 /// An open topic file. Clones share the mapping; readers and writers keep one.
+///
+/// It gives out neither the memory nor the lock: who has those can change bytes that somebody else looks at. Programs that
+/// lock, allocate and walk by themselves open the file with [`a0_linux::TopicFile`] and [`a0_core::Transport`]. For
+/// [slices under the lock](crate#what-its-safety-rests-on) such a program counts as another one.
+///
+/// ```compile_fail,E0624
+/// # let file = a0_std::File::open("topic", &a0_std::FileOptions::default()).unwrap();
+/// let mem = file.transport().mem();
+/// ```
 #[derive(Clone, Debug)]
 pub struct File {
     open: Arc<Open>,
@@ -117,8 +128,8 @@ impl File {
         self.lock()?.clear().map_err(|source| self.error(source))
     }
 
-    /// The topic itself, for what has no method here: locking, allocating, walking.
-    pub fn transport(&self) -> &Transport<RawMem<Mapping>, AccessLock> {
+    /// The topic itself. Whoever writes to it by this does so under the lock, or makes slices of it impossible to believe.
+    pub(crate) fn transport(&self) -> &SharedTransport {
         &self.open.transport
     }
 

@@ -42,6 +42,24 @@
 //! | `tracing` | `TracingLayer`: the same for the `tracing` crate |
 //! | `msgpack`, `postcard` | [`codec`]s of typed messages: `MsgPack`, `Postcard` |
 //! | `zerocopy` | plain data in place: `TypedLoan`, `View::read_as`, and the codec `Plain` |
+//!
+//! # What its safety rests on
+//!
+//! No program without `unsafe` corrupts memory through this crate, whatever the files hold, whatever other programs do, and
+//! however handles are leaked, moved and dropped. That rests on these:
+//!
+//! * **What is copied believes nobody.** Publishing, reading, [`View`], [`Loan::write_at`], calls and all the rest check what
+//!   they find, and make no reference to shared memory. For them a program that writes to the file as it likes is harmless.
+//! * **Slices under the lock believe those who may write to the file.** [`Loan::with`], [`Loan::fill_from`],
+//!   `TypedLoan::with`, [`SubscriberSync::read_locked`] and the subscribers whose names end in `ZeroCopy` show `&[u8]` or
+//!   `&mut [u8]`, inside a closure only, while this thread holds the topic's lock. Nothing in this crate changes those bytes
+//!   meanwhile. Other programs that may write to the file must keep to the protocol; and so must this one, where it opens the
+//!   file by other means (`std::fs`, a map of its own, [`a0_linux::TopicFile`]).
+//! * **The kernel** hands a lock on only when its owner has ended or released it, shows all mappings of a file the same
+//!   bytes, and keeps its promises about locks on files ([`Mode::Exclusive`]). A file that is truncated ends who touches what is
+//!   gone by `SIGBUS`, which is no corruption.
+//! * **The processor** loads and stores aligned words of up to eight bytes at once, and keeps to its memory model. Topics
+//!   are in memory that all processors see alike: not on a network filesystem.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
@@ -81,7 +99,7 @@ pub use self::log::TracingLayer;
 pub use self::log::{Level, LogListener, LogListenerSync, LogMessage, Logger};
 pub use a0_core::packet::keys;
 pub use a0_core::time::TimeError;
-pub use a0_core::{Clock, Id, State, TimeMono, TimeWall};
+pub use a0_core::{Clock, Id, Problem, State, TimeMono, TimeWall, Verified};
 pub use a0_linux::{DeadmanLayout, FileOptions, Mode, SystemClock};
 pub use cfg::{Cfg, CfgError, CfgVar, CfgWatcher};
 pub use deadman::{Deadman, DeadmanInterrupter, DeadmanOptions, DeadmanState, Taken};
@@ -90,6 +108,7 @@ pub use error::{Error, Result};
 pub use exchange::client::ClientOptions;
 pub use exchange::server::{ServerOptions, ServerStart};
 pub use file::File;
+pub use file::facts::Header;
 pub use glob::PathGlob;
 pub use id::random_id;
 pub use message::Message;

@@ -11,14 +11,12 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use a0_core::Mem;
-use a0_core::layout::header;
 use a0_linux::{FileError, thread_id};
 use a0_std::{
     Deadman, DeadmanLayout, Error, FileOptions, Init, Mode, Publisher, ReaderOptions, SubscriberSync, random_id,
 };
 use actor::{Actor, await_go, say, script};
-use common::{text, topic};
+use common::{bare, text, topic};
 
 const LONG: Duration = Duration::from_secs(20);
 /// For what must not happen.
@@ -48,7 +46,7 @@ fn child() {
         "die with the lock" => {
             let publisher = once_free(|| Publisher::new(&topic));
             publisher.publish("theirs").unwrap();
-            let mut locked = publisher.file().transport().lock(None).unwrap();
+            let mut locked = bare(publisher.file()).lock(None).unwrap();
             let _ = locked.alloc(100).unwrap();
             say("locked");
             await_go();
@@ -160,7 +158,7 @@ fn another_pid_namespace_is_refused_and_may_read() {
     let topic = topic();
     let publisher = Publisher::new(&topic).unwrap();
     publisher.publish("one").unwrap();
-    let mark = publisher.file().transport().mem().load_u32(header::PID_NAMESPACE, std::sync::atomic::Ordering::SeqCst);
+    let mark = publisher.file().header().pid_namespace.unwrap();
     assert_eq!(u64::from(mark), std::fs::metadata("/proc/self/ns/pid").unwrap().ino());
 
     let container = contain("look", &topic);

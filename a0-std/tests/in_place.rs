@@ -9,7 +9,7 @@ use a0_core::LockError;
 use a0_core::layout::{frame, page};
 use a0_core::{Mem, Transport};
 use a0_std::{Error, File, FileOptions, Init, Iter, Mode, Publisher, ReaderSync, SubscriberSync, View, Writer};
-use common::{file, root, text, topic, write};
+use common::{bare, file, root, text, topic, write};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -164,7 +164,7 @@ fn whatever_is_no_packet_is_the_same_error_as_for_copies() {
                 }
             }
             let file = File::open(root.join(format!("bad{n}-{len}")), &FileOptions::default().size(4096)).unwrap();
-            file.transport().lock(None).unwrap().push(&bytes).unwrap();
+            bare(&file).lock(None).unwrap().push(&bytes).unwrap();
             write(&file, &["good"]);
             let (mut viewer, mut reader) =
                 (ReaderSync::new(&file, Init::Oldest).unwrap(), ReaderSync::new(&file, Init::Oldest).unwrap());
@@ -186,13 +186,13 @@ fn a_header_that_changes_gives_it_away() {
     write(&file, &["0", "1"]);
     let mut reader = ReaderSync::new(&file, Init::Oldest).unwrap();
     let error = reader.read_in_place(|view| {
-        let mem = file.transport().mem();
+        let mem = bare(&file).mem();
         mem.store_u64(frame::seq(144), 77, std::sync::atomic::Ordering::Relaxed);
         assert_eq!(mem.load_u64(page::seq_low(1), std::sync::atomic::Ordering::Relaxed), 1);
         assert!(!view.is_intact());
     });
     assert!(matches!(error, Err(Error::Overwritten { seq: 1, .. })), "{error:?}");
-    let topic: &Transport<_, _> = file.transport();
+    let topic: &Transport<_, _> = bare(&file);
     let forged = a0_core::Received { seq: 1, offset: 7, len: 8, missed: 0 };
     assert!(!topic.is_intact(&forged));
     assert!(!topic.is_intact(&a0_core::Received { offset: u64::MAX - 7, ..forged }));

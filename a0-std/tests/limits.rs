@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use a0_core::layout::{frame, header, page};
 use a0_core::{LockError, Mem};
 use a0_std::{DiscoverySync, Error, File, FileOptions, Init, Protocol, Publisher, ReaderSync, SubscriberSync, Writer};
-use common::{file, root, text, topic, until, write};
+use common::{bare, file, root, text, topic, until, write};
 use rustix::process::{Pid, Signal, kill_process};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -34,7 +34,7 @@ fn child_process() {
     match &*task {
         "hold the lock, stopped" => {
             let publisher = Publisher::new(&topic).unwrap();
-            let mut locked = publisher.file().transport().lock(None).unwrap();
+            let mut locked = bare(publisher.file()).lock(None).unwrap();
             locked.push(b"in time").unwrap();
             // To this thread: it goes no further, while a signal to the process may reach another one first.
             // SAFETY: only sends a signal.
@@ -91,8 +91,8 @@ fn readers_wait_for_the_lock_as_long_as_was_asked_for() {
     let file = File::open(topic(), &impatient).unwrap();
     write(&file, &["one", "two"]);
     let mut reader = ReaderSync::new(&file, Init::Oldest).unwrap();
-    let (mem, head) = (file.transport().mem(), file.state().unwrap().off_head);
-    let _held = file.transport().lock(None).unwrap();
+    let (mem, head) = (bare(&file).mem(), file.state().unwrap().off_head);
+    let _held = bare(&file).lock(None).unwrap();
     mem.store_u64(frame::seq(head), 77, SeqCst);
     let started = Instant::now();
     let error = std::thread::scope(|scope| scope.spawn(|| reader.read().map(drop)).join().unwrap()).unwrap_err();
@@ -169,7 +169,7 @@ fn counters_of_events_and_sleepers_wrap_unnoticed() {
     for foreign in [0, 1] {
         let (there, back) = (file(1 << 16), file(1 << 16));
         for file in [&there, &back] {
-            let mem = file.transport().mem();
+            let mem = bare(file).mem();
             mem.store_u32(header::FOREIGN, foreign, SeqCst);
             mem.store_u32(header::EVENTS, u32::MAX - 20, SeqCst);
             // The two lowest bits say who sleeps.
@@ -194,11 +194,11 @@ fn counters_of_events_and_sleepers_wrap_unnoticed() {
         }
         answerer.join().unwrap();
         for file in [&there, &back] {
-            let mem = file.transport().mem();
+            let mem = bare(file).mem();
             assert!(mem.load_u32(header::EVENTS, SeqCst) < 1000, "it did not wrap");
             assert_eq!(mem.load_u32(header::FOREIGN, SeqCst), foreign);
         }
-        let slept = foreign == 1 || back.transport().mem().load_u32(header::SLEEPERS, SeqCst) < 4000;
+        let slept = foreign == 1 || bare(&back).mem().load_u32(header::SLEEPERS, SeqCst) < 4000;
         assert!(slept, "the epoch did not wrap");
     }
 }
@@ -208,7 +208,7 @@ fn sequence_numbers_end_with_an_error_and_everything_stays_readable() {
     let file = file(4096);
     let last = u64::MAX;
     for index in [0, 1] {
-        let mem = file.transport().mem();
+        let mem = bare(&file).mem();
         mem.store_u64(page::seq_low(index), last - 2, SeqCst);
         mem.store_u64(page::seq_high(index), last - 3, SeqCst);
     }

@@ -27,7 +27,7 @@ fn lock_error(result: Result<impl std::fmt::Debug, Error>) -> LockError {
 }
 
 fn assert_sound(file: &File) {
-    file.transport().verify(|problem| panic!("{problem:?}")).unwrap();
+    file.verify(|problem| panic!("{problem:?}")).unwrap();
 }
 
 fn bytes(file: &File) -> Vec<u8> {

@@ -10,7 +10,7 @@ use a0_std::{
     Error, FileOptions, Init, Iter, Level, LogListener, LogListenerSync, Logger, ReaderOptions, ReaderSync, Writer,
     keys,
 };
-use common::topic;
+use common::{bare, topic};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -168,7 +168,7 @@ fn newest_only() {
 fn what_is_no_packet_is_reported_and_passed_over() {
     let topic = topic();
     let logger = Logger::new(&topic).unwrap();
-    logger.file().transport().lock(None).unwrap().push(b"garbage").unwrap();
+    bare(logger.file()).lock(None).unwrap().push(b"garbage").unwrap();
     logger.info("sound").unwrap();
     let mut listener = LogListenerSync::new(&topic, Level::Info, Init::Oldest).unwrap();
     assert!(matches!(listener.read(), Err(Error::BadMessage { seq: 1, .. })));

@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use a0_std::{FileOptions, Init, Level, LogBackend, LogListenerSync, Logger};
-use common::topic;
+use common::{bare, topic};
 use log::{LevelFilter, Log, Record};
 
 /// Level, text and the headers that follow the level.
@@ -95,7 +95,7 @@ fn a_topic_that_is_locked_for_good_holds_nobody_up() {
     let backend = LogBackend::new(logger);
     let started = Instant::now();
     // Held by another thread all the time, as if by a process that was stopped.
-    let locked = file.transport().lock(None).unwrap();
+    let locked = bare(&file).lock(None).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for n in 0..1000 {
@@ -122,7 +122,7 @@ fn a_lock_that_this_thread_holds_is_no_deadlock() {
     let logger = Logger::new(&topic()).unwrap();
     let file = logger.file().clone();
     let backend = LogBackend::new(logger);
-    let locked = file.transport().lock(None).unwrap();
+    let locked = bare(&file).lock(None).unwrap();
     say(&backend, log::Level::Info, format_args!("lost"));
     drop(locked);
     assert!(file.state().unwrap().is_empty());

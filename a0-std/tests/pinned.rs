@@ -10,7 +10,7 @@ use a0_core::Encoder;
 use a0_std::{
     Id, Init, Iter, Packet, Publisher, Reader, ReaderOptions, ReaderSync, SubscriberSyncZeroCopy, Writer, random_id,
 };
-use common::{file, text, topic, write};
+use common::{bare, file, text, topic, write};
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -64,7 +64,7 @@ fn frames_are_read_at_their_offset() {
     // An id, no headers, and five bytes: 37 + 8 + 8 + 5 = 58.
     Writer::new(&file).write_packet(&packet("first")).unwrap();
     Writer::new(&file).write_packet(&packet("other")).unwrap();
-    let locked = file.transport().lock(None).unwrap();
+    let locked = bare(&file).lock(None).unwrap();
     for (offset, payload) in [(144, b"first"), (256, b"other")] {
         let frame = locked.at(offset).unwrap();
         let mut bytes = [0; 58];
@@ -85,7 +85,7 @@ fn of_two_frames_in_one_commit_the_newest_is_delivered() {
     let (tell, told) = channel();
     let _threaded = Reader::new(&file, (Init::AwaitNew, Iter::Newest), move |m| tell.send(text(&m)).unwrap()).unwrap();
     let mut sync = ReaderSync::new(&file, (Init::AwaitNew, Iter::Newest)).unwrap();
-    let mut locked = file.transport().lock(None).unwrap();
+    let mut locked = bare(&file).lock(None).unwrap();
     for payload in ["1", "2"] {
         let bytes = encoded(payload);
         locked.alloc(bytes.len() as u64).unwrap().write(0, &bytes);

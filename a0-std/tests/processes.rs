@@ -3,6 +3,8 @@
 
 #[path = "../../a0-linux/tests/common/actor.rs"]
 mod actor;
+#[path = "common/bare.rs"]
+mod bare;
 
 use std::fs;
 use std::path::Path;
@@ -12,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use a0_std::{File, FileOptions, Init, ReaderSync, Writer};
 use actor::{Actor, say, script};
+use bare::bare;
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -70,7 +73,7 @@ fn child() {
             say("all awake");
         }
         "exit while holding the lock" => {
-            let mut locked = file.transport().lock(None).unwrap();
+            let mut locked = bare(&file).lock(None).unwrap();
             locked.push(b"committed").unwrap();
             locked.alloc(100).unwrap().write(0, b"not committed");
             say("at work");
@@ -157,7 +160,7 @@ fn what_was_not_committed_by_a_process_that_exits_with_the_lock_is_gone() {
     let path = dir.path().join("topic");
     start("exit while holding the lock", &path).process.wait().unwrap();
     let file = open(&path);
-    let locked = file.transport().lock(Some(PATIENCE)).unwrap();
+    let locked = bare(&file).lock(Some(PATIENCE)).unwrap();
     let tail = locked.tail().unwrap().unwrap();
     assert_eq!((tail.seq, locked.head().unwrap().unwrap()), (1, tail));
     assert_ne!(tail.next_off, 0, "the link to what was allocated stays behind");
@@ -174,7 +177,7 @@ fn a_copy_of_a_topic_whose_lock_holder_died_can_be_used() {
     fs::copy(&copies[0], &copies[1]).unwrap();
     for path in copies.iter().chain([&original]) {
         let file = open(path);
-        let mut locked = file.transport().lock(Some(PATIENCE)).unwrap();
+        let mut locked = bare(&file).lock(Some(PATIENCE)).unwrap();
         assert_eq!(locked.state().seq_high, 1);
         assert_eq!(locked.push(b"more").unwrap(), 2);
         let (mut bytes, head) = ([0; 9], locked.head().unwrap().unwrap());
@@ -201,7 +204,7 @@ fn a_hundred_publishers_are_killed_and_the_topic_works() {
         let word = fs::read(&path).unwrap()[32..36].try_into().unwrap();
         died_holding += u32::from(u32::from_le_bytes(word) & 0x4000_0000 != 0);
         let started = Instant::now();
-        let mut locked = file.transport().lock(Some(PATIENCE)).unwrap();
+        let mut locked = bare(&file).lock(Some(PATIENCE)).unwrap();
         assert!(started.elapsed() < PATIENCE / 2);
         let seq = locked.push(b"mine").unwrap();
         assert_eq!(locked.tail().unwrap().unwrap().seq, seq);

@@ -11,7 +11,7 @@ use a0_std::{
     Error, File, FileOptions, Init, Iter, Message, Mode, Publisher, Reader, ReaderOptions, ReaderSync, ReaderZeroCopy,
     Subscriber, SubscriberSync, SubscriberSyncZeroCopy, SubscriberZeroCopy, Wait, Writer,
 };
-use common::{file, root, text, topic, write};
+use common::{bare, file, root, text, topic, write};
 
 const LONG: Duration = Duration::from_secs(5);
 
@@ -235,7 +235,7 @@ fn messages_that_are_no_packets_are_reported_and_skipped() {
         tell.send(message.map(|m| text(&m)).map_err(|e| e.to_string())).unwrap();
     })
     .unwrap();
-    publisher.file().transport().lock(None).unwrap().push(b"no packet").unwrap();
+    bare(publisher.file()).lock(None).unwrap().push(b"no packet").unwrap();
     publisher.publish("a packet").unwrap();
     let error = told.recv_timeout(LONG).unwrap().unwrap_err();
     assert!(error.contains("message 1 is not a valid packet"), "{error}");
@@ -292,7 +292,7 @@ fn a_batch_hands_out_what_single_reads_would() {
             let size = if message % 7 == 3 { 5000 } else { message };
             writer.write(vec![message as u8; size]).unwrap();
             if message == 20 {
-                file.transport().lock(None).unwrap().push(b"no packet").unwrap();
+                bare(&file).lock(None).unwrap().push(b"no packet").unwrap();
             }
         }
         let mut expected = Vec::new();

@@ -113,7 +113,7 @@ impl Args {
 
     fn source(&self, publisher: &Publisher) -> Outcome<Source> {
         let file = publisher.file();
-        let max = file.transport().arena_size().saturating_sub(WORKSPACE + FRAME_HEADER);
+        let max = file.arena_size().saturating_sub(WORKSPACE + FRAME_HEADER);
         match (&self.payload, self.size) {
             (Some(payload), _) => Ok(Source::Given(payload.clone())),
             // Before so much memory is asked for.

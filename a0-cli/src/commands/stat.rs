@@ -2,10 +2,7 @@
 
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
-use std::sync::atomic::Ordering::Relaxed;
 
-use a0_core::Mem;
-use a0_core::layout::header;
 use a0_std::{File, Init, ReaderSync, keys};
 use clap::Parser;
 use serde_json::{Map, Value, json};
@@ -14,7 +11,7 @@ use super::Format;
 use super::deadman::Look;
 use crate::console::{Escaped, Json, output};
 use crate::end::{End, Outcome};
-use crate::inspect::{self, Condition, LockWord};
+use crate::inspect::{self, Condition};
 use crate::quantity::human;
 use crate::target;
 
@@ -66,10 +63,9 @@ impl Args {
 }
 
 fn describe(file: &File, facts: &mut Map<String, Value>) -> Outcome {
-    let mem = file.transport().mem();
+    let header = file.header();
     let state = file.state()?;
-    let lock = LockWord(mem.load_u32(header::LOCK_WORD, Relaxed));
-    let arena = file.transport().arena_size();
+    let arena = file.arena_size();
     state
         .check(arena.min(file.size()))
         .map_err(|damage| End::failed(format_args!("{}: {damage}; see 'a0 verify'", file.path().display())))?;
@@ -83,16 +79,14 @@ fn describe(file: &File, facts: &mut Map<String, Value>) -> Outcome {
     fact("seq_high", json!(state.seq_high));
     fact("oldest_time", time(file, Init::Oldest));
     fact("newest_time", time(file, Init::MostRecent));
-    fact("lock_owner", json!(lock.owner()));
-    fact("owner_died", json!(lock.owner_died()));
-    fact("sleepers", json!(mem.load_u32(header::SLEEPERS, Relaxed) & 3 != 0));
+    fact("lock_owner", json!(header.lock_owner));
+    fact("owner_died", json!(header.owner_died));
+    fact("sleepers", json!(header.has_sleepers));
     // Seen at some time: the mark is kept.
-    let foreign = mem.load_u32(header::FOREIGN, Relaxed) != 0 || mem.load_u64(header::MUTEX_PREV, Relaxed) != 0;
-    fact("c_core_users", json!(foreign));
+    fact("c_core_users", json!(header.foreign_writers));
     // Whose thread id the owner is; `lsns -t pid` lists them by this number.
-    let namespace = mem.load_u32(header::PID_NAMESPACE, Relaxed);
-    fact("pid_namespace", if namespace == 0 { Value::Null } else { json!(namespace) });
-    fact("events", json!(mem.load_u32(header::EVENTS, Relaxed)));
+    fact("pid_namespace", json!(header.pid_namespace));
+    fact("events", json!(header.events));
     Ok(())
 }
 

@@ -88,10 +88,7 @@ fn verify(path: &Path, output: &mut Output) -> Outcome<bool> {
 
 /// Walks and parses all there is; gives what the walk has found, and how many messages are sound and how many are not.
 pub(crate) fn examine(file: &File, mut report: impl FnMut(&dyn Display)) -> Outcome<(Verified, u64, u64)> {
-    let verified = file
-        .transport()
-        .verify(|problem| report(&problem))
-        .map_err(|source| Error::Topic { path: file.path().to_owned(), source })?;
+    let verified = file.verify(|problem| report(&problem))?;
     let (messages, bad) = parse_all(file, verified.state.seq_high, |problem| report(&problem))?;
     Ok((verified, messages, bad))
 }

@@ -7,6 +7,9 @@
     reason = "for tests, none of which uses all of it"
 )]
 
+#[path = "../../../a0-std/tests/common/bare.rs"]
+mod bare;
+
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -16,6 +19,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[allow(unused_imports, reason = "some do not need it")]
+pub(crate) use bare::bare;
 use nix::fcntl::OFlag;
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{SigHandler, Signal, kill, signal};

@@ -4,6 +4,8 @@ use a0_core::{Encoder, Id};
 use a0_std::{File, FileOptions, Packet, Writer};
 use tempfile::TempDir;
 
+use crate::common::bare;
+
 /// Bytes of a topic here.
 pub const SIZE: usize = 16 << 10;
 
@@ -55,7 +57,7 @@ fn topic(more: &[&[u8]]) -> Vec<u8> {
         writer.write_packet(&packet).unwrap();
     }
     for bytes in more {
-        file.transport().lock(None).unwrap().push(bytes).unwrap();
+        bare(&file).lock(None).unwrap().push(bytes).unwrap();
     }
     std::fs::read(&path).unwrap()
 }

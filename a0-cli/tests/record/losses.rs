@@ -5,7 +5,7 @@ use std::fs;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::common::{Root, send, until};
+use crate::common::{Root, bare, send, until};
 use crate::recorder::{end, info, record, stop};
 use crate::{messages, packets, writer};
 
@@ -52,7 +52,7 @@ fn losses_are_counted_and_kept() {
     until(|| [&ended, &killed].iter().all(|file| messages(&root, file) == 1));
     recorders.iter().for_each(|recorder| send(recorder, Signal::SIGSTOP));
     (0..500).for_each(|_| one());
-    topic.file().transport().lock(None).unwrap().push(b"no packet").unwrap();
+    bare(topic.file()).lock(None).unwrap().push(b"no packet").unwrap();
     one();
     recorders.iter().for_each(|recorder| send(recorder, Signal::SIGCONT));
     let known = |file| {

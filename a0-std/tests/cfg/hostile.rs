@@ -6,7 +6,7 @@ use a0_std::{Cfg, CfgError, Error, FileOptions, Mode};
 use serde_json::{Value, json};
 
 use super::{cfg, content};
-use crate::common::topic;
+use crate::common::{bare, topic};
 
 #[test]
 fn a_config_that_may_only_be_read() {
@@ -43,7 +43,7 @@ fn hostile_content_is_an_error_and_can_be_replaced() {
         assert_eq!(content(&cfg), "{}");
     }
     // No packet at all.
-    cfg.file().transport().lock(None).unwrap().push(b"garbage").unwrap();
+    bare(cfg.file()).lock(None).unwrap().push(b"garbage").unwrap();
     assert!(matches!(cfg.read(), Err(Error::BadMessage { .. })));
     assert!(matches!(cfg.merge_patch("{}"), Err(Error::BadMessage { .. })));
     assert!(matches!(cfg.var::<Value>("").read(), Err(Error::BadMessage { .. })));

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use a0_std::{Cfg, CfgVar, Error, File, FileOptions, Protocol, Writer, keys};
 use actor::{say, script};
-use common::topic;
+use common::{bare, topic};
 use serde_json::{Value, json};
 
 /// Of each process in the test that loses none.
@@ -31,7 +31,7 @@ fn content(cfg: &Cfg) -> String {
 
 /// The lock is free, and nothing came behind message `seq`.
 fn is_untouched(cfg: &Cfg, seq: u64) {
-    assert!(cfg.file().transport().try_lock().unwrap().is_some(), "the lock is held");
+    assert!(bare(cfg.file()).try_lock().unwrap().is_some(), "the lock is held");
     assert_eq!(cfg.file().state().unwrap().seq_high, seq);
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{PATCHES, cfg, check, content, is_untouched};
 use crate::actor::Actor;
-use crate::common::topic;
+use crate::common::{bare, topic};
 
 /// The bytes that AlephZero 0.3 writes.
 #[test]
@@ -84,7 +84,7 @@ fn any_file_can_be_patched() {
 /// Lets somebody else do `meanwhile` between the look at the configuration and the lock of a patch.
 fn overtaken(cfg: &Cfg, patch: &str, meanwhile: impl FnOnce(&mut dyn FnMut(&[u8]))) -> a0_std::Result<()> {
     const WAITERS: u32 = 1 << 31;
-    let topic = cfg.file().transport();
+    let topic = bare(cfg.file());
     let mut locked = topic.lock(None).unwrap();
     thread::scope(|scope| {
         let patching = scope.spawn(|| cfg.merge_patch(patch).map(|_| ()));

@@ -1,11 +1,15 @@
 //! A root of its own for each test program.
 #![allow(dead_code, reason = "every test program uses a part")]
 
+mod bare;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use a0_std::{File, FileOptions, Message, Writer};
+#[allow(unused_imports, reason = "some do not need it")]
+pub(crate) use bare::bare;
 use tempfile::TempDir;
 
 /// Points `A0_ROOT` at a fresh directory in shared memory, once for the whole test program, and gives its path.

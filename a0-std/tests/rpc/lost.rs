@@ -7,7 +7,7 @@ use std::time::Duration;
 use a0_std::{Error, Request, RpcClient, RpcServer, ServerOptions, Writer, keys, random_id};
 
 use super::{PATIENCE, collecting, small, stop_here, telling};
-use crate::common::{topic, until};
+use crate::common::{bare, topic, until};
 
 #[test]
 fn a_request_that_the_server_misses_is_lost_and_said_to_be() {
@@ -95,7 +95,7 @@ fn foreign_and_broken_packets_are_passed_over() {
     let _server = RpcServer::new(&topic, handler, move |id| tell.send(id).unwrap()).unwrap();
     let client = RpcClient::new(&topic).unwrap();
     let writer = Writer::new(client.file());
-    let mut locked = client.file().transport().lock(None).unwrap();
+    let mut locked = bare(client.file()).lock(None).unwrap();
     locked.push(b"no packet").unwrap();
     drop(locked);
     let id = random_id();

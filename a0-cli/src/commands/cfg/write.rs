@@ -85,7 +85,7 @@ fn content(argument: OsString, cfg: &Cfg) -> Outcome<Vec<u8>> {
         return Ok(argument.into_vec());
     }
     // No more than can be written, and a byte that makes it too much: an endless input would fill the memory.
-    let max = cfg.file().transport().arena_size().saturating_sub(WORKSPACE + FRAME_HEADER);
+    let max = cfg.file().arena_size().saturating_sub(WORKSPACE + FRAME_HEADER);
     let mut content = Vec::new();
     let read = io::stdin().lock().take(max + 1).read_to_end(&mut content);
     read.map_err(|error| End::failed(format_args!("cannot read standard input: {error}")))?;

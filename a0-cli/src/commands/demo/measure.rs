@@ -8,7 +8,7 @@ use a0_core::{Cursor, Mem, Select};
 use a0_std::{File, Init, ReaderSync, Writer};
 
 use super::peer::{LINE, PAYLOAD, Peer, Relax, Role, in_topic, shared_line};
-use super::place::Place;
+use super::place::{Place, bare};
 use crate::end::{End, Outcome};
 use crate::stop::Stop;
 
@@ -114,9 +114,10 @@ impl Bench<'_> {
 
     pub(super) fn raw_round_trip(&self) -> Outcome<f64> {
         let (ping, pong) = (self.place.file("raw-ping")?, self.place.file("raw-pong")?);
-        let (ping, pong, error) = (ping.transport(), pong.transport(), in_topic(&pong));
+        let error = in_topic(&pong);
+        let (ping, pong) = (bare(&ping)?, bare(&pong)?);
         let _peer = Peer::start(self.place, Role::Raw)?;
-        let mut cursor = Cursor::oldest(pong).map_err(&error)?;
+        let mut cursor = Cursor::oldest(&pong).map_err(&error)?;
         let mut buffer = PAYLOAD;
         self.time(BATCH, || {
             ping.lock(None).and_then(|mut ping| ping.push(&PAYLOAD)).map_err(&error)?;
@@ -156,7 +157,7 @@ impl Bench<'_> {
 
     pub(super) fn raw_publish(&self) -> Outcome<f64> {
         let file = self.place.file("raw-publish")?;
-        let (topic, error) = (file.transport(), in_topic(&file));
+        let (topic, error) = (bare(&file)?, in_topic(&file));
         self.time(1000, || topic.lock(None).and_then(|mut topic| topic.push(&PAYLOAD)).map(drop).map_err(&error))
     }
 
@@ -167,8 +168,8 @@ impl Bench<'_> {
 
     pub(super) fn raw_stream(&self) -> Outcome<Stream> {
         let file = self.place.large("raw-stream")?;
-        let (topic, error) = (file.transport(), in_topic(&file));
-        let mut cursor = Cursor::oldest(topic).map_err(&error)?;
+        let (topic, error) = (bare(&file)?, in_topic(&file));
+        let mut cursor = Cursor::oldest(&topic).map_err(&error)?;
         let mut buffer = PAYLOAD;
         let stream = self.stream(Role::RawStream, || {
             let received = topic.read(&mut cursor, Select::Next, &mut &mut buffer[..]).map_err(&error)?;

@@ -16,7 +16,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use std::sync::atomic::Ordering::{Acquire, Release};
 
-use super::place::{Place, large, path, pin, small};
+use super::place::{Place, bare, large, path, pin, small};
 use super::{answer_to, syscalls};
 use crate::end::{End, Outcome};
 
@@ -179,8 +179,9 @@ fn line(dir: &Path, relax: Relax) -> Outcome {
 
 fn raw(dir: &Path, relax: Relax) -> Outcome {
     let (ping, pong) = (small(dir, "raw-ping")?, small(dir, "raw-pong")?);
-    let (ping, pong, error) = (ping.transport(), pong.transport(), in_topic(&ping));
-    let mut cursor = Cursor::oldest(ping).map_err(&error)?;
+    let error = in_topic(&ping);
+    let (ping, pong) = (bare(&ping)?, bare(&pong)?);
+    let mut cursor = Cursor::oldest(&ping).map_err(&error)?;
     let mut buffer = PAYLOAD;
     loop {
         match ping.read(&mut cursor, Select::Next, &mut &mut buffer[..]).map_err(&error)? {
@@ -215,8 +216,9 @@ fn blocking(dir: &Path) -> Outcome {
 }
 
 fn raw_stream(file: &File) -> Outcome {
+    let topic = bare(file)?;
     loop {
-        file.transport().lock(None).and_then(|mut topic| topic.push(&PAYLOAD)).map_err(in_topic(file))?;
+        topic.lock(None).and_then(|mut topic| topic.push(&PAYLOAD)).map_err(in_topic(file))?;
     }
 }
 

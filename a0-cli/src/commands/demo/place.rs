@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
-use a0_std::{File, FileOptions};
+use a0_core::{RawMem, Transport};
+use a0_linux::{Mapping, RobustLock, TopicFile};
+use a0_std::{Error, File, FileOptions};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -78,6 +80,13 @@ pub(super) fn small(dir: &Path, name: &str) -> Outcome<File> {
 
 pub(super) fn large(dir: &Path, name: &str) -> Outcome<File> {
     Ok(File::open(path(dir, name), &FileOptions::default().size(LARGE))?)
+}
+
+/// The topic in a file, without what `a0-std` adds to its messages.
+pub(super) fn bare(file: &File) -> Outcome<Transport<RawMem<Mapping>, RobustLock>> {
+    let (_, mem) = TopicFile::open(file.path(), &FileOptions::default()).map_err(Error::from)?;
+    let topic = Transport::open(mem, RobustLock);
+    Ok(topic.map_err(|source| Error::Topic { path: file.path().to_owned(), source })?)
 }
 
 /// Keeps this thread on one core.

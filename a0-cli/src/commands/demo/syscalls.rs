@@ -19,7 +19,7 @@ use nix::unistd::Pid;
 
 use super::measure::Bench;
 use super::peer::{PAYLOAD, Peer, Role, in_topic};
-use super::place::small;
+use super::place::{bare, small};
 use crate::end::{End, Outcome};
 
 /// The topic with a sleeping reader.
@@ -109,7 +109,7 @@ fn trace(bench: &Bench<'_>, pid: Pid) -> Result<Vec<u64>, Errno> {
 /// The traced process.
 pub(super) fn traced(dir: &Path) -> Outcome {
     let file = small(dir, "traced-raw")?;
-    let (topic, error) = (file.transport(), in_topic(&file));
+    let (topic, error) = (bare(&file)?, in_topic(&file));
     let packets = Writer::new(&small(dir, "traced-packet")?).with_standard_headers();
     let watched = Writer::new(&small(dir, WATCHED)?).with_standard_headers();
     let raw = || topic.lock(None).and_then(|mut topic| topic.push(&PAYLOAD)).map(drop).map_err(&error);

@@ -3,10 +3,8 @@
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::atomic::Ordering::Relaxed;
 
-use a0_core::Mem;
-use a0_core::layout::{MAGIC, header};
+use a0_core::layout::MAGIC;
 use a0_std::{Error, Protocol, Templates};
 use rustix::fs::{Access, access};
 
@@ -117,8 +115,7 @@ fn verify(report: &mut Report, path: &Path, file: &a0_std::File) {
 
 /// Says so if programs in another PID namespace write to it, or did when somebody last looked.
 fn namespace(report: &mut Report, path: &Path, file: &a0_std::File) {
-    let mark = file.transport().mem().load_u32(header::PID_NAMESPACE, Relaxed);
-    if inspect::is_foreign_namespace(mark) {
+    if let Some(mark) = file.header().pid_namespace.filter(|mark| inspect::is_foreign_namespace(*mark)) {
         let problem = format!(
             "was last written to from PID namespace {mark}: programs here can only read it, as long as those there have \
              it open"

@@ -40,7 +40,7 @@ struct Job {
 impl Args {
     pub(crate) fn run(self, stop: &Stop) -> Outcome {
         self.jobs.run(Protocol::Prpc, stop, |file, connections| {
-            let limit = file.transport().arena_size().saturating_sub(WORKSPACE) + 1;
+            let limit = file.arena_size().saturating_sub(WORKSPACE) + 1;
             let handler = move |connection| drop(connections.send(Job { connection, limit }));
             PrpcServer::new(&self.jobs.topic, handler, |_| {})
         })

@@ -39,7 +39,7 @@ struct Job {
 impl Args {
     pub(crate) fn run(self, stop: &Stop) -> Outcome {
         self.jobs.run(Protocol::Rpc, stop, |file, requests| {
-            let limit = file.transport().arena_size().saturating_sub(WORKSPACE) + 1;
+            let limit = file.arena_size().saturating_sub(WORKSPACE) + 1;
             let handler = move |request| drop(requests.send(Job { request, limit }));
             RpcServer::new(&self.jobs.topic, handler, |_| {})
         })

@@ -1,14 +1,12 @@
 //! One look at a topic: what its header says, and nothing that depends on how many messages there are.
 
 use std::path::Path;
-use std::sync::atomic::Ordering::Relaxed;
 
-use a0_core::layout::header;
-use a0_core::{FrameHeader, Mem, State};
+use a0_core::State;
 use a0_std::File;
 
 use crate::commands::deadman::{self, process};
-use crate::inspect::{self, Condition, LockWord, is_foreign_namespace};
+use crate::inspect::{self, Condition, is_foreign_namespace};
 
 /// What was seen.
 #[derive(Debug)]
@@ -66,22 +64,19 @@ impl Look {
 
 impl Messages {
     fn of(file: &File) -> Result<Messages, String> {
-        let topic = file.transport();
-        let mem = topic.mem();
+        let header = file.header();
         let state = file.state().map_err(|error| error.to_string())?;
-        let arena = topic.arena_size().min(file.size());
+        let arena = file.arena_size().min(file.size());
         state.check(arena).map_err(|damage| format!("{}: {damage}", file.path().display()))?;
-        // Gone again, if that fails.
-        let newest = (!state.is_empty()).then(|| FrameHeader::load(mem, state.seq_high, state.off_tail, arena));
-        let lock = LockWord(mem.load_u32(header::LOCK_WORD, Relaxed));
-        let foreign = || is_foreign_namespace(mem.load_u32(header::PID_NAMESPACE, Relaxed));
+        let foreign = || header.pid_namespace.is_some_and(is_foreign_namespace);
         let owner = |thread| Owner { thread, process: if foreign() { None } else { process(thread) } };
         Ok(Messages {
             state,
-            latest: newest.and_then(Result::ok).map(|frame| frame.data_size),
+            // Gone again, if that fails.
+            latest: file.newest_size().ok().flatten(),
             arena,
-            owner: lock.owner().map(owner),
-            sleepers: mem.load_u32(header::SLEEPERS, Relaxed) & 3 != 0,
+            owner: header.lock_owner.map(owner),
+            sleepers: header.has_sleepers,
         })
     }
 }

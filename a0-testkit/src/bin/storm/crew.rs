@@ -1,11 +1,8 @@
 //! Starts the processes of a crew, one after the other, and kills each at a chosen moment.
 
-use std::sync::atomic::Ordering::Relaxed;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use a0_core::Mem;
-use a0_core::layout::header;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 use rustix::process::Signal;
@@ -24,9 +21,6 @@ const WATCH: Duration = Duration::from_millis(30);
 
 /// Longest time for which the lock stays with a stopped victim.
 const HOLD: Duration = Duration::from_millis(10);
-
-/// The part of the lock word that says who holds it.
-pub(crate) const OWNER: u32 = 0x3fff_ffff;
 
 pub(crate) fn run(world: &World<'_>, set: &Set, crew: usize) {
     let role = set.first_crew + 2 * crew as u64;
@@ -75,16 +69,14 @@ fn moment(set: &Set, actor: Actor, victim: &Process, random: &mut Xoshiro256Plus
 
 /// Stops the victim while it holds the lock; whether that has succeeded.
 fn catch(set: &Set, victim: &Process) -> bool {
-    let mem = set.files[0].transport().mem();
-    let owner = || mem.load_u32(header::LOCK_WORD, Relaxed) & OWNER;
+    let has_it = || set.files[0].header().lock_owner.is_some_and(|owner| victim.has_thread(owner));
     let started = Instant::now();
     while started.elapsed() < WATCH {
-        let holder = owner();
-        if holder == 0 || !victim.has_thread(holder) {
+        if !has_it() {
             continue;
         }
         victim.signal(Signal::STOP);
-        if victim.stops(WATCH) && victim.has_thread(owner()) {
+        if victim.stops(WATCH) && has_it() {
             return true;
         }
         victim.signal(Signal::CONT);

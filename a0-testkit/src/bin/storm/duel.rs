@@ -3,19 +3,15 @@
 
 use std::io::Write;
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering::Relaxed;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use a0_core::Mem;
-use a0_core::layout::header;
 use clap::ValueEnum;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 
 use crate::cast::Actor;
 use crate::child::{Job, Outcome};
-use crate::crew::OWNER;
 use crate::halt::Halt;
 use crate::stats::Counter;
 use crate::world::{Kill, Part, Set, World};
@@ -41,9 +37,11 @@ fn round(world: &World<'_>, set: &Set, random: &mut Xoshiro256PlusPlus) -> Outco
     if !victim.stops(world.patience()) {
         return Err(format!("{}: a writer does not come to {halt:?}", set.scene.name).into());
     }
-    let holder = set.files[0].transport().mem().load_u32(header::LOCK_WORD, Relaxed) & OWNER;
-    if victim.has_thread(holder) != (halt != Halt::BeforeWake) && world.options.tamper.is_none() {
-        world.violation(format!("{}: at {halt:?} the owner in the lock word is {holder}", set.scene.name));
+    let holder = set.files[0].header().lock_owner;
+    if holder.is_some_and(|holder| victim.has_thread(holder)) != (halt != Halt::BeforeWake)
+        && world.options.tamper.is_none()
+    {
+        world.violation(format!("{}: at {halt:?} the owner in the lock word is {holder:?}", set.scene.name));
     }
     sleep(HALTED.mul_f64(f64::from(random.next_u32()) / f64::from(u32::MAX)));
     world.kill(set, actor, Kill::At(halt), victim);

@@ -119,8 +119,8 @@ fn dismiss(world: &World<'_>, sets: &[Set]) {
 
 /// Clears away what a dead writer left behind, if nobody came after it; then everything must be sound.
 fn settle(world: &World<'_>, set: &Set) {
-    for file in &set.files {
-        if let Err(error) = file.transport().lock(Some(world.patience())) {
+    for topic in &set.topics {
+        if let Err(error) = topic.lock(Some(world.patience())) {
             world.violation(format!("{}: nobody gets the lock any more: {error}", set.scene.name));
         }
     }

@@ -9,8 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use a0_linux::FileOptions;
-use a0_std::File;
+use a0_core::{RawMem, Transport};
+use a0_linux::{FileOptions, Mapping, RobustLock, TopicFile};
+use a0_std::{Error, File};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cast::{Actor, Scene};
@@ -74,6 +75,8 @@ pub(crate) struct Process {
 pub(crate) struct Set {
     pub(crate) scene: Scene,
     pub(crate) files: Vec<File>,
+    /// The same, to be locked.
+    pub(crate) topics: Vec<Transport<RawMem<Mapping>, RobustLock>>,
     pub(crate) steady: Vec<(Actor, Role, Mutex<Process>)>,
     /// The first role of the crews: one for our programs and one for 0.3 programs each.
     pub(crate) first_crew: u64,
@@ -152,7 +155,7 @@ impl<'a> World<'a> {
     pub(crate) fn verify(&self, set: &Set) {
         for file in &set.files {
             let mut first = None;
-            let verified = file.transport().verify(|problem| {
+            let verified = file.verify(|problem| {
                 first.get_or_insert_with(|| problem.to_string());
             });
             let problems = verified.map_or(1, |verified| verified.problems);
@@ -174,8 +177,13 @@ impl<'a> World<'a> {
     pub(crate) fn open(&self, scene: Scene, next_role: &mut u64) -> Outcome<Set> {
         let options = FileOptions::default().size(scene.arena);
         let open = |protocol: &_| File::open(place::file(self.dir, scene.name, *protocol), &options);
-        let files = scene.protocols.iter().map(open).collect::<Result<_, _>>()?;
-        let mut set = Set { scene, files, steady: vec![], first_crew: 0 };
+        let files = scene.protocols.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let topic = |file: &File| -> Result<_, Error> {
+            let (_, mem) = TopicFile::open(file.path(), &options)?;
+            Transport::open(mem, RobustLock).map_err(|source| Error::Topic { path: file.path().to_owned(), source })
+        };
+        let topics = files.iter().map(topic).collect::<Result<_, _>>()?;
+        let mut set = Set { scene, files, topics, steady: vec![], first_crew: 0 };
         let mut actors = set.scene.steady.clone();
         actors.sort_by_key(|actor| !actor.job.reads());
         for actor in actors {
