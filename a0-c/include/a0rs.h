@@ -16,7 +16,9 @@
  * - `user` is passed on to the callback; `free_user`, which may be null, is called with it exactly once, when the
  *   callback will not run any more, or the function fails.
  * - Times are in milliseconds; a negative timeout is as long as it takes.
- * - After fork(), the child uses none of the parent's handles.
+ * - After fork(), handles made before can be destroyed on both sides, also by exit(). Publishers, loggers, configurations,
+ *   deadmen, calls that are waited for, and subscribers that are asked serve both. What has a thread serves the parent:
+ *   its callbacks do not run in the child, and whatever needs it there gives A0RS_ERROR_FORKED. New handles have it all.
  */
 
 #ifndef A0RS_H
@@ -100,6 +102,8 @@ typedef enum {
   A0RS_ERROR_OVERWRITTEN = 28,
   // An error that is newer than this list.
   A0RS_ERROR_OTHER = 29,
+  // Made before a fork, it serves the parent process: make another one in this one.
+  A0RS_ERROR_FORKED = 30,
 } a0rs_error;
 
 // What to do with a topic.

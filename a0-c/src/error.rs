@@ -74,12 +74,14 @@ pub enum a0rs_error {
     A0RS_ERROR_OVERWRITTEN = 28,
     /// An error that is newer than this list.
     A0RS_ERROR_OTHER = 29,
+    /// Made before a fork, it serves the parent process: make another one in this one.
+    A0RS_ERROR_FORKED = 30,
 }
 
 use a0rs_error::*;
 
 impl a0rs_error {
-    const ALL: [a0rs_error; 30] = [
+    const ALL: [a0rs_error; 31] = [
         A0RS_OK,
         A0RS_AGAIN,
         A0RS_ERROR_ARGUMENT,
@@ -110,6 +112,7 @@ impl a0rs_error {
         A0RS_ERROR_PANIC,
         A0RS_ERROR_OVERWRITTEN,
         A0RS_ERROR_OTHER,
+        A0RS_ERROR_FORKED,
     ];
 
     const fn name(self) -> &'static std::ffi::CStr {
@@ -144,6 +147,7 @@ impl a0rs_error {
             A0RS_ERROR_PANIC => c"panic",
             A0RS_ERROR_OVERWRITTEN => c"overwritten",
             A0RS_ERROR_OTHER => c"other",
+            A0RS_ERROR_FORKED => c"forked",
         }
     }
 
@@ -175,6 +179,7 @@ impl a0rs_error {
             Error::Cancelled { .. } => A0RS_ERROR_CANCELLED,
             Error::Remote { .. } => A0RS_ERROR_REMOTE,
             Error::NotOwner { .. } => A0RS_ERROR_NOT_OWNER,
+            Error::Forked { .. } => A0RS_ERROR_FORKED,
             Error::Thread { .. } | Error::Discovery { .. } => A0RS_ERROR_SYSTEM,
             _ => A0RS_ERROR_OTHER,
         }

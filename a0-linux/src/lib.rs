@@ -6,6 +6,7 @@
 //!   file was opened; [`in_place`] gives references to what is locked.
 //! * [`DeadmanFile`] is what says whether a thread still lives.
 //! * [`wait_any`] sleeps on many topics at once.
+//! * [`PerProcess`] is for what a forked child must not inherit.
 //! * [`SystemClock`], [`thread_id`] and [`random_seed`] are the rest.
 //!
 //! ```
@@ -31,6 +32,7 @@ pub mod in_place;
 mod lock;
 mod many;
 mod pi;
+mod process;
 mod random;
 mod thread;
 
@@ -44,5 +46,6 @@ pub use file::remove::{remove, remove_all};
 pub use file::{FileOptions, Mode, TopicFile};
 pub use lock::{AccessLock, LocalLock, RobustLock};
 pub use many::{MAX_WORDS, wait_any};
+pub use process::PerProcess;
 pub use random::random_seed;
 pub use thread::{fork_count, id as thread_id};

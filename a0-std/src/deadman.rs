@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use a0_core::LockError;
-use a0_linux::{DeadmanFile, DeadmanLayout, DeadmanSight, FileError, FileOptions, Until, fork_count};
+use a0_linux::{DeadmanFile, DeadmanLayout, DeadmanSight, FileError, FileOptions, PerProcess, Until, fork_count};
 
 use crate::env;
 use crate::error::{Error, Result};
@@ -54,7 +54,8 @@ const TOKEN_POLL: Duration = Duration::from_micros(100);
 #[derive(Debug)]
 pub struct Deadman {
     shared: Arc<Shared>,
-    owner: Mutex<Option<Owner>>,
+    /// A forked child has not got the thread of its parent, but can have one of its own.
+    owner: PerProcess<Mutex<Option<Owner>>>,
 }
 
 #[derive(Debug)]
@@ -160,7 +161,7 @@ impl Deadman {
         let options = options.into();
         let file = DeadmanFile::open(&env::resolve(path)?, &options.file, options.layout)?;
         let shared = Shared { file, interrupted: AtomicBool::new(false), holder: AtomicU64::new(0) };
-        Ok(Deadman { shared: Arc::new(shared), owner: Mutex::default() })
+        Ok(Deadman { shared: Arc::new(shared), owner: PerProcess::new() })
     }
 
     /// The absolute path it was opened by.
@@ -290,19 +291,7 @@ impl Deadman {
 
     /// The thread that has it for this handle, if there is one.
     fn owner(&self) -> MutexGuard<'_, Option<Owner>> {
-        let mut slot = self.owner.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.as_ref().is_some_and(Owner::is_of_another_process) {
-            // The parent's. There is no such thread here, and nothing to clean up.
-            std::mem::forget(slot.take());
-        }
-        slot
-    }
-}
-
-impl Drop for Deadman {
-    fn drop(&mut self) {
-        // Looks whether it is the parent's.
-        drop(self.owner());
+        self.owner.get().lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

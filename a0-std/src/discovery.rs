@@ -14,6 +14,7 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use crate::callback;
 use crate::error::{Error, Result};
+use crate::fork::{self, Own, Process};
 use crate::reader::Interrupter;
 use crate::topic::Protocol;
 use tree::Tree;
@@ -72,7 +73,7 @@ pub struct DiscoveredTopic {
 #[derive(Debug)]
 pub struct Discovery {
     interrupter: Interrupter,
-    thread: Option<JoinHandle<()>>,
+    thread: Own<JoinHandle<()>>,
 }
 
 impl Discovery {
@@ -118,16 +119,16 @@ impl Discovery {
             .name("a0-discovery".to_owned())
             .spawn(run)
             .map_err(|source| Error::Discovery { pattern, source })?;
-        Ok(Discovery { interrupter, thread: Some(thread) })
+        Ok(Discovery { interrupter, thread: Own::new(thread) })
     }
 }
 
 impl Drop for Discovery {
     fn drop(&mut self) {
-        self.interrupter.interrupt();
-        // Dropped from inside its own callback, the thread ends by itself when the callback returns.
-        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id()) {
-            let _ = thread.join();
+        // Nothing is to be done in a forked child, which has no such thread.
+        if let Some(thread) = self.thread.take() {
+            self.interrupter.interrupt();
+            fork::join(thread);
         }
     }
 }
@@ -160,6 +161,7 @@ pub struct DiscoverySync<T = PathBuf> {
     pattern: PathBuf,
     wake: Arc<OwnedFd>,
     interrupter: Interrupter,
+    process: Process,
 }
 
 impl DiscoverySync<PathBuf> {
@@ -206,7 +208,14 @@ impl<T> DiscoverySync<T> {
             Err(errno) => return Err(Error::Discovery { pattern, source: errno.into() }),
         };
         let interrupter = Interrupter::of_event(&wake);
-        Ok(DiscoverySync { tree: Tree::new(wanted, watcher), target, pattern, wake, interrupter })
+        Ok(DiscoverySync {
+            tree: Tree::new(wanted, watcher),
+            target,
+            pattern,
+            wake,
+            interrupter,
+            process: Process::this(),
+        })
     }
 
     /// The next event, or `None` if nothing has happened since the last one. The first calls give all that is there.
@@ -227,8 +236,12 @@ impl<T> DiscoverySync<T> {
     /// The next event; waits for it, at most `timeout` (a `Duration`, or `None` for as long as it takes).
     ///
     /// # Errors
-    /// [`Error::Timeout`], [`Error::Interrupted`].
+    /// [`Error::Timeout`], [`Error::Interrupted`]; [`Error::Forked`] in a child that was forked after it was made, as what
+    /// wakes it is the parent's.
     pub fn read_blocking(&mut self, timeout: impl Into<Option<Duration>>) -> Result<DiscoveryEvent<T>> {
+        if !self.process.is_this() {
+            return Err(Error::Forked { path: self.pattern.clone() });
+        }
         let (timeout, started) = (timeout.into(), Instant::now());
         loop {
             if let Some(event) = self.read() {

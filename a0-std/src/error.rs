@@ -192,6 +192,12 @@ pub enum Error {
         /// The deadman's file.
         path: PathBuf,
     },
+    /// What does this is a thread, or an event, of the process that this one was forked from, and serves that one only.
+    #[error("{}: made before a fork, so it serves the parent process: make another one in this one", path.display())]
+    Forked {
+        /// The topic's file, or the pattern of a discovery.
+        path: PathBuf,
+    },
     /// The operating system refused a thread.
     #[error("{}: no thread for it: {source}", path.display())]
     Thread {

@@ -74,6 +74,7 @@ pub mod env;
 mod error;
 mod exchange;
 mod file;
+mod fork;
 mod glob;
 mod id;
 mod log;

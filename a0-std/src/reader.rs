@@ -9,13 +9,16 @@ pub(crate) mod wait;
 pub(crate) mod worker;
 
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use a0_linux::FileOptions;
+use rustix::thread::futex;
+use rustix::time::Timespec;
 
 use crate::file::File;
+use crate::fork::Process;
 use crate::reader::wait::Wait;
 
 /// Where a reader starts.
@@ -96,16 +99,11 @@ enum Sleeper {
     /// On a topic.
     Topic(File),
     /// On file descriptors, one of which is this event.
-    Event(Arc<OwnedFd>),
+    Event(Arc<OwnedFd>, Process),
 }
 
-#[derive(Debug, Default)]
-struct Stop {
-    stopped: AtomicBool,
-    /// For readers that cannot sleep on the topic itself, because they may not write to it.
-    guard: Mutex<()>,
-    changed: Condvar,
-}
+/// Not 0 when it is to end. Readers that cannot sleep on the topic itself, because they may not write to it, sleep on this.
+type Stop = AtomicU32;
 
 impl Interrupter {
     fn new(file: &File) -> Interrupter {
@@ -114,7 +112,7 @@ impl Interrupter {
 
     /// For whoever waits until this event becomes readable.
     pub(crate) fn of_event(event: &Arc<OwnedFd>) -> Interrupter {
-        Interrupter { sleeper: Sleeper::Event(Arc::clone(event)), stop: Arc::default() }
+        Interrupter { sleeper: Sleeper::Event(Arc::clone(event), Process::this()), stop: Arc::default() }
     }
 
     /// The same for a reader that goes on with another file.
@@ -125,28 +123,32 @@ impl Interrupter {
     /// Ends the reader's blocked read, now or as soon as it begins one.
     pub fn interrupt(&self) {
         // The flag first: whoever is about to sleep either finds it or is woken.
-        self.stop.stopped.store(true, Ordering::SeqCst);
+        self.stop.store(1, Ordering::SeqCst);
         match &self.sleeper {
             Sleeper::Topic(file) => file.transport().wake_all(),
-            Sleeper::Event(event) => {
+            // In a forked child it would end the wait of the parent.
+            Sleeper::Event(event, process) if process.is_this() => {
                 // Never read, so it stays readable for good; it fails if it has been written to 2^64 times.
                 let _ = rustix::io::write(event, &1_u64.to_ne_bytes());
             }
+            Sleeper::Event(..) => {}
         }
-        drop(self.stop.guard.lock().unwrap_or_else(PoisonError::into_inner));
-        self.stop.changed.notify_all();
+        // Can only fail for an address that is not mapped.
+        let _ = futex::wake(&self.stop, futex::Flags::PRIVATE, i32::MAX as u32);
     }
 
     /// Whether [`Interrupter::interrupt`] was called.
     pub fn is_interrupted(&self) -> bool {
-        self.stop.stopped.load(Ordering::SeqCst)
+        self.stop.load(Ordering::SeqCst) != 0
     }
 
     /// Waits without using the topic.
     fn pause(&self, at_most: Duration) {
-        let guard = self.stop.guard.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.is_interrupted() {
-            drop(self.stop.changed.wait_timeout(guard, at_most));
-        }
+        let at_most = Timespec {
+            tv_sec: at_most.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: at_most.subsec_nanos().into(),
+        };
+        // Ends for many reasons; whoever calls it looks again.
+        let _ = futex::wait(&self.stop, futex::Flags::PRIVATE, 0, Some(&at_most));
     }
 }

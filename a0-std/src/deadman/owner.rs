@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 
 use a0_core::LockError;
-use a0_linux::{DeadmanHold, fork_count};
+use a0_linux::DeadmanHold;
 
 use crate::deadman::{Shared, Taken};
 
@@ -17,7 +17,6 @@ const SERVES: &str = "the thread serves as long as its handle lives";
 pub(super) struct Owner {
     requests: Option<Sender<Request>>,
     thread: Option<JoinHandle<()>>,
-    forks: u32,
 }
 
 enum Request {
@@ -28,15 +27,9 @@ enum Request {
 impl Owner {
     pub(super) fn start(shared: &Arc<Shared>) -> io::Result<Owner> {
         let (requests, queue) = channel();
-        let forks = fork_count();
         let shared = Arc::clone(shared);
         let thread = Builder::new().name("a0-deadman".to_owned()).spawn(move || serve(&shared, &queue))?;
-        Ok(Owner { requests: Some(requests), thread: Some(thread), forks })
-    }
-
-    /// Whether this was inherited in a fork. The thread was not.
-    pub(super) fn is_of_another_process(&self) -> bool {
-        self.forks != fork_count()
+        Ok(Owner { requests: Some(requests), thread: Some(thread) })
     }
 
     /// Takes the deadman unless somebody else has it.

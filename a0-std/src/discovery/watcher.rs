@@ -13,6 +13,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 
+use crate::fork::Process;
+
 /// Bytes of events that are taken at once.
 const BUFFER: usize = 64 << 10;
 
@@ -33,6 +35,7 @@ pub(super) struct Watcher {
     /// A directory that can be reached by several paths has one watch.
     paths: HashMap<i32, Vec<PathBuf>>,
     buffer: Box<[MaybeUninit<u8>]>,
+    process: Process,
 }
 
 impl fmt::Debug for Watcher {
@@ -48,7 +51,7 @@ impl Watcher {
 
     pub(super) fn over(inotify: Option<OwnedFd>) -> Watcher {
         let buffer = vec![MaybeUninit::uninit(); BUFFER].into_boxed_slice();
-        Watcher { inotify, watches: HashMap::new(), paths: HashMap::new(), buffer }
+        Watcher { inotify, watches: HashMap::new(), paths: HashMap::new(), buffer, process: Process::this() }
     }
 
     /// Watches the directory that this path leads to now, if that is not the one that is watched under it already.
@@ -89,6 +92,11 @@ impl Watcher {
     /// Takes some of the notices that have come; none if there are none.
     pub(super) fn take(&mut self) -> Vec<Notice> {
         let mut notices = vec![];
+        if !self.process.is_this() {
+            // What a forked child took would be missing to its parent, as both have the same queue.
+            self.process = Process::this();
+            return self.give_up();
+        }
         let Some(inotify) = &self.inotify else { return notices };
         let (mut gone, mut broken) = (vec![], false);
         let mut reader = Reader::new(inotify, &mut self.buffer);
@@ -125,11 +133,15 @@ impl Watcher {
             }
         }
         if broken {
-            // Nothing will come any more: everything has to be looked at, now and then from now on.
-            (self.inotify, self.watches, self.paths) = (None, HashMap::new(), HashMap::new());
-            notices.push(Notice::Overflow);
+            notices.extend(self.give_up());
         }
         notices
+    }
+
+    /// Nothing will come any more: everything has to be looked at, now and then from now on.
+    fn give_up(&mut self) -> Vec<Notice> {
+        (self.inotify, self.watches, self.paths) = (None, HashMap::new(), HashMap::new());
+        vec![Notice::Overflow]
     }
 
     /// Waits for notices, for `wake` to become readable, or so long.

@@ -1,16 +1,19 @@
 //! Sending calls.
 
+#[cfg(feature = "async")]
+use std::sync::Weak;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use a0_core::Id;
-use a0_linux::FileOptions;
+use a0_linux::{FileOptions, PerProcess};
 
 use crate::error::{Error, Result};
 use crate::exchange::dialect::Dialect;
 use crate::exchange::liveness::Liveness;
 use crate::exchange::outstanding::{Callback, Outstanding};
 use crate::file::File;
+use crate::fork::Own;
 use crate::reader::feed::Feed;
 use crate::reader::wait::Wait;
 use crate::reader::worker::Worker;
@@ -48,6 +51,12 @@ impl From<&FileOptions> for ClientOptions {
 #[derive(Debug)]
 pub(crate) struct Client {
     shared: Arc<Shared>,
+    callbacks: Own<Callbacks>,
+}
+
+/// Calls with a callback. A forked child has not got their thread.
+#[derive(Debug)]
+struct Callbacks {
     outstanding: Arc<Outstanding>,
     worker: Mutex<Option<Worker>>,
 }
@@ -61,7 +70,7 @@ pub(crate) struct Shared {
     wait: Wait,
     /// Readers that no call uses right now: there have never been more than calls at the same time.
     #[expect(clippy::vec_box, reason = "they go in and out with each call, and are large")]
-    feeds: Mutex<Vec<Box<Feed>>>,
+    feeds: PerProcess<Mutex<Vec<Box<Feed>>>>,
 }
 
 impl Client {
@@ -69,8 +78,9 @@ impl Client {
         let file = File::open(dialect.protocol.path(topic)?, &options.file)?;
         let writer = Writer::new(&file).with_standard_headers();
         let liveness = Liveness::new(dialect, topic);
-        let shared = Arc::new(Shared { dialect, writer, liveness, wait: options.wait, feeds: Mutex::default() });
-        Ok(Client { outstanding: Arc::new(Outstanding::new(Arc::clone(&shared))), shared, worker: Mutex::default() })
+        let shared = Arc::new(Shared { dialect, writer, liveness, wait: options.wait, feeds: PerProcess::new() });
+        let outstanding = Arc::new(Outstanding::new(Arc::clone(&shared)));
+        Ok(Client { callbacks: Own::new(Callbacks { outstanding, worker: Mutex::default() }), shared })
     }
 
     pub(crate) fn shared(&self) -> &Shared {
@@ -86,25 +96,32 @@ impl Client {
         timeout: Option<Duration>,
         callback: Callback,
     ) -> Result<()> {
-        self.start()?;
-        self.outstanding.send(id, headers, payload, timeout, callback)
+        let forked = || Error::Forked { path: self.shared.file().path().to_owned() };
+        let callbacks = self.callbacks.get().ok_or_else(forked)?;
+        callbacks.start(&self.shared)?;
+        callbacks.outstanding.send(id, headers, payload, timeout, callback)
     }
 
     /// Forgets a call and tells everybody else.
     pub(crate) fn cancel(&self, call: &Id) -> Result<()> {
-        self.outstanding.cancel(call)
+        match self.callbacks.get() {
+            Some(callbacks) => callbacks.outstanding.cancel(call),
+            None => self.shared.dialect.write_cancel(&self.shared.writer, call),
+        }
     }
 
-    /// What waits for the answers of calls with a callback.
+    /// What waits for the answers of calls with a callback; in a forked child, nobody does.
     #[cfg(feature = "async")]
-    pub(crate) fn outstanding(&self) -> &Arc<Outstanding> {
-        &self.outstanding
+    pub(crate) fn outstanding(&self) -> Weak<Outstanding> {
+        self.callbacks.get().map_or(Weak::new(), |callbacks| Arc::downgrade(&callbacks.outstanding))
     }
+}
 
-    fn start(&self) -> Result<()> {
+impl Callbacks {
+    fn start(&self, shared: &Shared) -> Result<()> {
         let mut worker = self.worker();
         if worker.is_none() {
-            let feed = self.shared.new_feed()?;
+            let feed = shared.new_feed()?;
             let outstanding = Arc::clone(&self.outstanding);
             *worker = Some(Worker::start("a0-client", feed, move |feed| outstanding.run(feed))?);
         }
@@ -116,7 +133,7 @@ impl Client {
     }
 }
 
-impl Drop for Client {
+impl Drop for Callbacks {
     fn drop(&mut self) {
         let worker = self.worker().take();
         if let Some(worker) = worker {
@@ -148,7 +165,7 @@ impl Shared {
 
     #[expect(clippy::vec_box, reason = "as where it is kept")]
     fn feeds(&self) -> MutexGuard<'_, Vec<Box<Feed>>> {
-        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
+        self.feeds.get().lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Passes over messages that are no packets, and damage: what they hide counts as missed.

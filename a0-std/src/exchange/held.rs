@@ -8,6 +8,7 @@ use a0_linux::FileOptions;
 use crate::deadman::Deadman;
 use crate::error::{Error, Result};
 use crate::exchange::dialect::Dialect;
+use crate::fork::Own;
 
 /// Held from before the server reads until it, and every call that it has handed out, is gone. A second server on the topic
 /// stands by and takes over.
@@ -15,7 +16,7 @@ use crate::exchange::dialect::Dialect;
 pub(crate) struct Held {
     deadman: Arc<Deadman>,
     /// The thread that waits for the other server to go.
-    stand_by: Option<JoinHandle<()>>,
+    stand_by: Own<Option<JoinHandle<()>>>,
 }
 
 impl Held {
@@ -33,7 +34,7 @@ impl Held {
                 Some(thread.map_err(|source| Error::Thread { path: deadman.path().to_owned(), source })?)
             }
         };
-        Ok(Held { deadman, stand_by })
+        Ok(Held { deadman, stand_by: Own::new(stand_by) })
     }
 
     /// Whether this server is the one that clients watch.
@@ -44,7 +45,8 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(stand_by) = self.stand_by.take() {
+        // Nothing is to be done in a forked child, where there is no such thread.
+        if let Some(stand_by) = self.stand_by.take().flatten() {
             // It was handed requests, too. If the other server has just gone, clients must see that this one does, even if
             // its turn has not come yet.
             let _ = self.deadman.try_take();

@@ -1,7 +1,7 @@
 //! Waiting strategies.
 
 use std::hint::spin_loop;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -97,6 +97,15 @@ impl Default for Wait {
 /// By its affinity alone, one system call: a cgroup's quota does not keep the publisher off another core, and reading it
 /// from files would take longer than all else that it takes to open a topic.
 fn is_single_core() -> bool {
-    static SINGLE_CORE: OnceLock<bool> = OnceLock::new();
-    *SINGLE_CORE.get_or_init(|| sched_getaffinity(None).is_ok_and(|cores| cores.count() == 1))
+    // No lock, which another thread may hold while this one forks.
+    static CORES: AtomicU8 = AtomicU8::new(NOT_ASKED);
+    const NOT_ASKED: u8 = 0;
+    const ONE: u8 = 1;
+    const MORE: u8 = 2;
+    let mut cores = CORES.load(Ordering::Relaxed);
+    if cores == NOT_ASKED {
+        cores = if sched_getaffinity(None).is_ok_and(|cores| cores.count() == 1) { ONE } else { MORE };
+        CORES.store(cores, Ordering::Relaxed);
+    }
+    cores == ONE
 }

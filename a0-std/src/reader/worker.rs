@@ -4,15 +4,16 @@ use std::thread::{self, JoinHandle};
 
 use crate::error::{Error, Result};
 use crate::file::File;
+use crate::fork::{self, Own};
 use crate::reader::Interrupter;
 use crate::reader::feed::Feed;
 
-/// The thread behind a reader; ends when this is dropped.
+/// The thread behind a reader; ends when this is dropped, but in a forked child.
 #[derive(Debug)]
 pub(crate) struct Worker {
     file: File,
     interrupter: Interrupter,
-    thread: Option<JoinHandle<()>>,
+    thread: Own<JoinHandle<()>>,
 }
 
 impl Worker {
@@ -23,7 +24,7 @@ impl Worker {
             .name(name.to_owned())
             .spawn(move || run(feed))
             .map_err(|source| Error::Thread { path: file.path().to_owned(), source })?;
-        Ok(Worker { file, interrupter, thread: Some(thread) })
+        Ok(Worker { file, interrupter, thread: Own::new(thread) })
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -38,10 +39,10 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.interrupt();
-        // Dropped from inside its own callback, the thread ends by itself when the callback returns.
-        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id()) {
-            let _ = thread.join();
+        // Nothing is to be done in a forked child, which has no such thread.
+        if let Some(thread) = self.thread.take() {
+            self.interrupt();
+            fork::join(thread);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::exchange::client::Client;
 use crate::exchange::outstanding::Outstanding;
 use crate::exchange::waiting::Answer;
 use crate::file::File;
+use crate::fork::Own;
 use crate::id::random_id;
 use crate::packet_buf::PacketBuf;
 use crate::prpc::client::{Progress, PrpcClient};
@@ -43,7 +44,6 @@ pub struct ProgressStream {
 #[derive(Debug)]
 struct Pending {
     id: Id,
-    mailbox: Mailbox,
     /// Gone when there is nothing left to wait for.
     call: Option<Call>,
 }
@@ -51,6 +51,13 @@ struct Pending {
 #[derive(Debug)]
 struct Call {
     file: File,
+    /// A forked child has not got the thread that fills the mailbox.
+    waiting: Own<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    mailbox: Mailbox,
     /// Not kept alive: what waits for answers ends with the client.
     outstanding: Weak<Outstanding>,
 }
@@ -173,25 +180,38 @@ impl Pending {
             mailbox.sender().send(Err(error));
         }
         let file = client.shared().file().clone();
-        Pending { id, mailbox, call: Some(Call { file, outstanding: Arc::downgrade(client.outstanding()) }) }
+        let waiting = Own::new(Waiting { mailbox, outstanding: client.outstanding() });
+        Pending { id, call: Some(Call { file, waiting }) }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Answer>>> {
         let Some(call) = &self.call else { return Poll::Ready(None) };
-        let Poll::Ready(answer) = self.mailbox.poll(context) else { return Poll::Pending };
+        let answer = match call.waiting.get() {
+            Some(waiting) => match waiting.mailbox.poll(context) {
+                Poll::Ready(answer) => answer,
+                Poll::Pending => return Poll::Pending,
+            },
+            None => Some(Err(Error::Forked { path: call.file.path().to_owned() })),
+        };
         // Without an answer: forgotten by the client, or with it.
         let answer = answer.unwrap_or_else(|| Err(Error::Cancelled { path: call.file.path().to_owned() }));
         if !matches!(answer, Ok((_, false))) {
-            self.call = None;
+            self.end();
         }
         Poll::Ready(Some(answer))
+    }
+
+    /// Nothing more will come.
+    fn end(&mut self) -> Option<Waiting> {
+        let waiting = self.call.take()?.waiting.take()?;
+        waiting.mailbox.leave();
+        Some(waiting)
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        self.mailbox.leave();
-        if let Some(outstanding) = self.call.take().and_then(|call| call.outstanding.upgrade()) {
+        if let Some(outstanding) = self.end().and_then(|waiting| waiting.outstanding.upgrade()) {
             // Cancelling is advice. If it cannot be given, the server works in vain.
             let _ = outstanding.cancel(&self.id);
         }

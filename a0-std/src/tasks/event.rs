@@ -7,6 +7,7 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use crate::error::{Error, Result};
 use crate::file::File;
+use crate::fork::Process;
 use crate::message::Message;
 use crate::reader::ReaderOptions;
 use crate::tasks::follower::Follower;
@@ -41,6 +42,7 @@ use crate::topic::Protocol;
 pub struct SubscriberFd {
     follower: Follower,
     event: Arc<OwnedFd>,
+    process: Process,
 }
 
 impl SubscriberFd {
@@ -62,7 +64,11 @@ impl SubscriberFd {
         // Readable from the start, so that the loop begins by reading.
         let event = eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|source| Error::Event { path: file.path().to_owned(), source: source.into() })?;
-        Ok(SubscriberFd { follower: Follower::new(file, &options.into())?, event: Arc::new(event) })
+        Ok(SubscriberFd {
+            follower: Follower::new(file, &options.into())?,
+            event: Arc::new(event),
+            process: Process::this(),
+        })
     }
 
     /// The next message, or `None` if there is none yet: the descriptor is not readable then until there may be one.
@@ -70,8 +76,12 @@ impl SubscriberFd {
     /// # Errors
     /// [`Error::TopicRemoved`](crate::Error::TopicRemoved) once, within about two seconds, if the topic was removed; then it
     /// goes on with all of the one that takes its place. [`Error::BadMessage`](crate::Error::BadMessage),
-    /// [`Error::Topic`](crate::Error::Topic); the next call goes on behind it.
+    /// [`Error::Topic`](crate::Error::Topic); the next call goes on behind it. [`Error::Forked`](crate::Error::Forked) in a
+    /// child that was forked after it was made: the descriptor is the parent's, too.
     pub fn read(&mut self) -> Result<Option<Message<'_>>> {
+        if !self.process.is_this() {
+            return Err(Error::Forked { path: self.file().path().to_owned() });
+        }
         let event = &self.event;
         let received = self.follower.next(|| {
             // Before anybody can be told. It fails if it is not readable.

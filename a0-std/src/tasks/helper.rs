@@ -5,6 +5,7 @@
 //! programs, and all of them on a kernel that cannot sleep on many words. With nothing to wait for it sleeps for good.
 
 use std::collections::BTreeMap;
+use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use a0_core::Cursor;
 use a0_core::layout::header;
-use a0_linux::{MAX_WORDS, wait_any};
+use a0_linux::{MAX_WORDS, PerProcess, wait_any};
 use rustix::fd::OwnedFd;
 use rustix::thread::futex;
 
@@ -33,12 +34,18 @@ const FOR_GOOD: Duration = Duration::from_secs(3600);
 /// Between two looks whether the files are still there: a system call for each.
 const PATROL: Duration = Duration::from_secs(1);
 
-static BOOK: Mutex<Book> = Mutex::new(Book { started: false, next: 0, orders: BTreeMap::new() });
+static HELPER: PerProcess<Helper> = PerProcess::new();
 
-/// Counts the changes of the book; the thread sleeps on this word, too.
-static CHANGES: AtomicU32 = AtomicU32::new(0);
+/// The thread, and what it is told.
+#[derive(Debug, Default)]
+struct Helper {
+    book: Mutex<Book>,
+    /// Counts the changes of the book; the thread sleeps on this word, too.
+    changes: AtomicU32,
+}
 
 /// What is waited for, by the order in which it was asked for.
+#[derive(Debug, Default)]
 struct Book {
     started: bool,
     next: u64,
@@ -46,6 +53,7 @@ struct Book {
 }
 
 /// Somebody to be told, once, that there is something behind a place.
+#[derive(Debug)]
 struct Order {
     file: File,
     cursor: Cursor,
@@ -63,43 +71,48 @@ pub(crate) enum Tell {
 /// A place in the book; dropped, it is struck out.
 #[derive(Debug, Default)]
 pub(crate) struct Bell {
-    order: Option<u64>,
+    order: Option<(&'static Helper, u64)>,
 }
 
 impl Bell {
     /// Tells once, as soon as there may be something behind the cursor, or the file is gone. Replaces what was asked for before.
     pub(crate) fn set(&mut self, file: &File, cursor: Cursor, tell: Tell) -> Result<()> {
-        let mut book = book();
-        book.start().map_err(|source| Error::Thread { path: file.path().to_owned(), source })?;
+        let helper = HELPER.get();
+        let mut book = helper.book();
+        book.start(helper).map_err(|source| Error::Thread { path: file.path().to_owned(), source })?;
         let key = book.next;
         book.next += 1;
         book.orders.insert(key, Order { file: file.clone(), cursor, tell });
-        let before = self.order.replace(key).and_then(|order| book.orders.remove(&order));
+        let before = self.order.replace((helper, key));
+        // That of the parent of a forked child is not heard there.
+        let before = before.filter(|(of, _)| ptr::eq(*of, helper)).and_then(|(_, key)| book.orders.remove(&key));
         drop(book);
         // A waker may drop what has a bell of its own.
         drop(before);
-        CHANGES.fetch_add(1, Ordering::SeqCst);
+        helper.changes.fetch_add(1, Ordering::SeqCst);
         // Can only fail for an address that is not mapped.
-        let _ = futex::wake(&CHANGES, futex::Flags::empty(), 1);
+        let _ = futex::wake(&helper.changes, futex::Flags::empty(), 1);
         Ok(())
     }
 }
 
 impl Drop for Bell {
     fn drop(&mut self) {
-        let order = self.order.take().and_then(|order| book().orders.remove(&order));
-        drop(order);
+        let order = self.order.take().filter(|(helper, _)| ptr::eq(*helper, HELPER.get()));
+        drop(order.and_then(|(helper, key)| helper.book().orders.remove(&key)));
     }
 }
 
-fn book() -> MutexGuard<'static, Book> {
-    BOOK.lock().unwrap_or_else(PoisonError::into_inner)
+impl Helper {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Book {
-    fn start(&mut self) -> std::io::Result<()> {
+    fn start(&mut self, helper: &'static Helper) -> std::io::Result<()> {
         if !self.started {
-            thread::Builder::new().name("a0-tasks".to_owned()).spawn(run)?;
+            thread::Builder::new().name("a0-tasks".to_owned()).spawn(|| run(helper))?;
             self.started = true;
         }
         Ok(())
@@ -128,19 +141,20 @@ impl Book {
 }
 
 /// The thread.
-fn run() {
+fn run(helper: &Helper) {
+    let changes = &helper.changes;
     let mut can_sleep = true;
     let mut next_patrol = Instant::now() + PATROL;
     // Sleeps since somebody was told.
     let mut idle = 0;
     loop {
-        let changes = CHANGES.load(Ordering::SeqCst);
+        let seen = changes.load(Ordering::SeqCst);
         let now = Instant::now();
         let patrol = now >= next_patrol;
         if patrol {
             next_patrol = now + PATROL;
         }
-        let (due, words, all) = book().look(patrol);
+        let (due, words, all) = helper.book().look(patrol);
         let nothing = due.is_empty() && words.is_empty() && all;
         if !due.is_empty() {
             idle = 0;
@@ -153,21 +167,21 @@ fn run() {
         idle = (idle + 1).min(8);
         if can_sleep {
             let topics = words.iter().map(|(file, word)| (file.transport().mem().atomic_u32(header::SLEEPERS), *word));
-            can_sleep = wait_any([(&CHANGES, changes)].into_iter().chain(topics), at_most).is_ok();
+            can_sleep = wait_any([(changes, seen)].into_iter().chain(topics), at_most).is_ok();
         } else {
-            sleep_alone(changes, at_most);
+            sleep_alone(changes, seen, at_most);
         }
     }
 }
 
 /// Sleeps until the book changes.
-fn sleep_alone(changes: u32, at_most: Duration) {
+fn sleep_alone(changes: &AtomicU32, seen: u32, at_most: Duration) {
     let at_most = rustix::time::Timespec {
         tv_sec: at_most.as_secs().try_into().unwrap_or(i64::MAX),
         tv_nsec: at_most.subsec_nanos().into(),
     };
     // Ends for many reasons; whoever calls it looks again.
-    let _ = futex::wait(&CHANGES, futex::Flags::empty(), changes, Some(&at_most));
+    let _ = futex::wait(changes, futex::Flags::empty(), seen, Some(&at_most));
 }
 
 impl Tell {

@@ -15,7 +15,8 @@ use crate::topic::Protocol;
 
 /// The messages of a topic as a stream, for any async runtime. It never ends; dropping it is all that stops it.
 ///
-/// All streams of a process are waited for by one thread, which wakes their tasks; a child made by `fork` has no such thread.
+/// All streams of a process are waited for by one thread, which wakes their tasks. A forked child
+/// has one of its own; a stream that it has inherited goes on in both, each for itself.
 /// A message that is there is taken without that thread, and without a lock. What a task does not take in time may be overwritten:
 /// [`MessageBuf::missed`] counts that.
 ///
