@@ -71,6 +71,10 @@ pub struct FileOptions {
     /// takes longer is stopped, or hostile, and the error names its thread. As long is tried to open a file that others
     /// keep creating and removing.
     pub lock_timeout: Duration,
+    /// Whether what was opened by the name of a topic goes on with the file that has the name now, when somebody has removed
+    /// its own (yes), and creates it as it would have then. Publishers, loggers, configurations, clients and deadmen do so;
+    /// otherwise, and where only a file was given, they say that it was removed.
+    pub reopen: bool,
 }
 
 impl Default for FileOptions {
@@ -83,6 +87,7 @@ impl Default for FileOptions {
             reserve: true,
             create: true,
             lock_timeout: Duration::from_secs(10),
+            reopen: true,
         }
     }
 }
@@ -128,6 +133,12 @@ impl FileOptions {
     #[must_use]
     pub fn lock_timeout(self, lock_timeout: Duration) -> Self {
         FileOptions { lock_timeout, ..self }
+    }
+
+    /// Sets [`FileOptions::reopen`].
+    #[must_use]
+    pub fn reopen(self, reopen: bool) -> Self {
+        FileOptions { reopen, ..self }
     }
 }
 

@@ -13,6 +13,7 @@ use a0_linux::{DeadmanFile, DeadmanLayout, DeadmanSight, FileError, FileOptions,
 
 use crate::env;
 use crate::error::{Error, Result};
+use crate::file::PATROL;
 use crate::topic::Protocol;
 
 use owner::Owner;
@@ -24,12 +25,19 @@ const TOKEN_PATIENCE: Duration = Duration::from_secs(1);
 /// Between two looks for that token. A sleep, because an owner of lower priority would not run if we only yielded.
 const TOKEN_POLL: Duration = Duration::from_micros(100);
 
+/// How long the owner of a deadman whose file was removed has for taking it in a new one. It looks every 100 ms.
+const PRECEDENCE: Duration = Duration::from_secs(1);
+
 /// A sign of life. One program at a time takes it, and has it until it releases it or dies, however it dies; others wait
 /// for either, or just look.
 ///
 /// The kernel tells of a death, so there are no heartbeats, and no timeouts to choose. A handle that has taken a deadman
 /// keeps a thread for it, and can be used from any thread; dropping it releases the deadman. All other handles, in the
 /// same process or elsewhere, see it as taken by somebody else, and so does a forked child.
+///
+/// If somebody removes the file of a deadman that is taken, its owner takes it in a new file within about 100 ms, or loses it
+/// to whoever was faster there, and has it again when that one goes. Those who wait for its end get
+/// [`Error::TopicRemoved`]. [`FileOptions::reopen`] says otherwise.
 ///
 /// ```
 /// # let root = tempfile::tempdir_in("/dev/shm").unwrap();
@@ -60,7 +68,14 @@ pub struct Deadman {
 
 #[derive(Debug)]
 struct Shared {
-    file: DeadmanFile,
+    /// Those who were here from the start use this one.
+    first: DeadmanFile,
+    /// What has taken its place since. A forked child finds out for itself.
+    newest: PerProcess<Mutex<Option<DeadmanFile>>>,
+    options: FileOptions,
+    /// When to look again whether the file is there, in nanoseconds since then.
+    made: Instant,
+    next_look: AtomicU64,
     interrupted: AtomicBool,
     /// The thread that has it for this handle, 0 if none; and before it, in which process that is so.
     holder: AtomicU64,
@@ -159,19 +174,27 @@ impl Deadman {
     /// [`Error::BadEnv`], [`Error::File`].
     pub fn open(path: impl AsRef<Path>, options: impl Into<DeadmanOptions>) -> Result<Deadman> {
         let options = options.into();
-        let file = DeadmanFile::open(&env::resolve(path)?, &options.file, options.layout)?;
-        let shared = Shared { file, interrupted: AtomicBool::new(false), holder: AtomicU64::new(0) };
+        let first = DeadmanFile::open(&env::resolve(path)?, &options.file, options.layout)?;
+        let shared = Shared {
+            first,
+            newest: PerProcess::new(),
+            options: options.file,
+            made: Instant::now(),
+            next_look: AtomicU64::new(0),
+            interrupted: AtomicBool::new(false),
+            holder: AtomicU64::new(0),
+        };
         Ok(Deadman { shared: Arc::new(shared), owner: PerProcess::new() })
     }
 
     /// The absolute path it was opened by.
     pub fn path(&self) -> &Path {
-        self.shared.file.file().path()
+        self.shared.path()
     }
 
     /// Which programs of AlephZero 0.3 understand its file.
     pub fn layout(&self) -> DeadmanLayout {
-        self.shared.file.layout()
+        self.shared.file().layout()
     }
 
     /// Whether somebody has removed the file since it was opened; then no newcomer finds this deadman.
@@ -179,16 +202,24 @@ impl Deadman {
     /// # Errors
     /// [`Error::File`] if the system cannot tell.
     pub fn is_removed(&self) -> Result<bool> {
-        Ok(self.shared.file.file().is_removed()?)
+        Ok(self.shared.file().file().is_removed()?)
     }
 
     /// Takes it, unless somebody else has it: `None`. What was taken through this handle before stays taken.
     ///
     /// # Errors
-    /// [`Error::Topic`] if the file was opened read-only or is damaged, [`Error::Thread`], [`Error::Interrupted`].
+    /// [`Error::Topic`] if the file was opened read-only or is damaged, [`Error::Thread`], [`Error::Interrupted`]; as
+    /// [`Deadman::new`] if the file was removed and cannot be made anew.
     pub fn try_take(&self) -> Result<Option<Taken>> {
         let mut slot = self.owner();
-        let seen = self.shared.file.look_closely();
+        if let Some(owner) = &*slot {
+            owner.look_after_the_file();
+        }
+        let mut seen = self.shared.file().look_closely();
+        if seen.owner.is_none() {
+            self.shared.follow()?;
+            seen = self.shared.file().look_closely();
+        }
         if !self.shared.is_holder(&seen) {
             if self.shared.is_interrupted() {
                 return Err(self.shared.interrupted());
@@ -217,7 +248,7 @@ impl Deadman {
             if let Some(taken) = self.try_take()? {
                 return Ok(taken);
             }
-            self.shared.wait(&wait, Until::Released, |seen| seen.owner.is_none())?;
+            self.shared.wait(&wait, Until::Released, true, |seen| seen.owner.is_none())?;
         }
     }
 
@@ -233,25 +264,48 @@ impl Deadman {
         Err(Error::NotOwner { path: self.path().to_owned() })
     }
 
-    /// What it looks like now. Never waits, and makes no system call, so it may be asked often.
+    /// What it looks like now. Never waits, and makes a system call every 100 ms only, so it may be asked often.
     ///
     /// An owner that did not die while this machine was up, but was there before or in a file that was copied, looks alive.
     /// Taking and waiting notice.
     ///
     /// # Errors
-    /// None so far.
+    /// [`Error::TopicRemoved`] if the file was removed, unless the deadman was taken through this handle, and so anew.
     pub fn state(&self) -> Result<DeadmanState> {
-        let seen = self.shared.file.look();
+        let now = self.shared.made.elapsed().as_nanos() as u64;
+        if now >= self.shared.next_look.load(Ordering::Relaxed) {
+            if self.is_removed()? {
+                if let Some(owner) = &*self.owner() {
+                    owner.look_after_the_file();
+                }
+                if self.is_removed()? {
+                    return Err(self.shared.removed());
+                }
+            }
+            self.shared.next_look.store(now + PATROL.as_nanos() as u64, Ordering::Relaxed);
+        }
+        let seen = self.shared.file().look();
         let owner = seen.owner.filter(|_| seen.taken);
         let is_owner = self.shared.is_holder(&seen);
         let DeadmanSight { taken, token, owner_died, other_namespace, .. } = seen;
         Ok(DeadmanState { taken, owner, token, is_owner, owner_died, other_namespace })
     }
 
-    /// The token, and whether somebody has it; `None` while somebody is just taking or releasing it.
+    /// The token, and whether somebody has it; `None` while somebody is just taking or releasing it. Of the file that was
+    /// opened, also when it was removed.
     pub(crate) fn count(&self) -> Option<(u64, bool)> {
-        let seen = self.shared.file.look();
+        let seen = self.shared.first.look();
         (seen.taken || seen.owner.is_none()).then_some((seen.token, seen.taken))
+    }
+
+    /// Whether nobody has it in the file that was opened, and nobody will, because that was removed.
+    pub(crate) fn is_left(&self) -> bool {
+        self.shared.first.look().owner.is_none() && self.shared.first.file().is_removed().unwrap_or(false)
+    }
+
+    /// Whether its last owner died in the file that was opened.
+    pub(crate) fn has_died(&self) -> bool {
+        self.shared.first.look().owner_died
     }
 
     /// Waits until somebody has it; gives the token.
@@ -260,7 +314,7 @@ impl Deadman {
     /// [`Error::Timeout`], [`Error::Interrupted`], [`Error::Topic`].
     pub fn wait_taken(&self, timeout: impl Into<Option<Duration>>) -> Result<u64> {
         let mut before = None;
-        let mut seen = self.shared.wait(&Wait::new(timeout), Until::Taken, |seen| {
+        let mut seen = self.shared.wait(&Wait::new(timeout), Until::Taken, true, |seen| {
             if seen.owner.is_none() {
                 before = Some(seen.token);
             }
@@ -270,7 +324,7 @@ impl Deadman {
         let give_up = Instant::now() + TOKEN_PATIENCE;
         while seen.taken && before == Some(seen.token) && Instant::now() < give_up {
             thread::sleep(TOKEN_POLL);
-            seen = self.shared.file.look();
+            seen = self.shared.file().look();
         }
         Ok(seen.token)
     }
@@ -278,10 +332,16 @@ impl Deadman {
     /// Waits until whoever took it with this token has released it or died. Returns at once if that has happened already.
     ///
     /// # Errors
-    /// [`Error::Timeout`], [`Error::Interrupted`], [`Error::Topic`].
+    /// [`Error::Timeout`], [`Error::Interrupted`], [`Error::Topic`]; [`Error::TopicRemoved`] if somebody has removed the file:
+    /// its owner may have it in another one by now.
     pub fn wait_released(&self, token: u64, timeout: impl Into<Option<Duration>>) -> Result<()> {
         let gone = |seen: &DeadmanSight| !seen.taken || seen.token != token;
-        self.shared.wait(&Wait::new(timeout), Until::Released, gone).map(drop)
+        let seen = self.shared.wait(&Wait::new(timeout), Until::Released, false, gone)?;
+        // Only of a death the file tells that nobody looks at any more.
+        if !seen.owner_died && self.is_removed()? {
+            return Err(self.shared.removed());
+        }
+        Ok(())
     }
 
     /// A handle with which another thread can end blocked calls of this one for good, without releasing anything.
@@ -306,7 +366,7 @@ impl DeadmanInterrupter {
     /// Ends what blocks, now or as soon as it begins; a tenth of a second later in rare cases.
     pub fn interrupt(&self) {
         self.shared.interrupted.store(true, Ordering::SeqCst);
-        self.shared.file.wake_all();
+        self.shared.file().wake_all();
     }
 
     /// Whether [`DeadmanInterrupter::interrupt`] was called.
@@ -334,13 +394,23 @@ impl Wait {
 }
 
 impl Shared {
-    fn wait(&self, wait: &Wait, until: Until, mut done: impl FnMut(&DeadmanSight) -> bool) -> Result<DeadmanSight> {
+    /// Waits until it looks as wanted. If the file is removed meanwhile, this goes on with a new one if it `follows`.
+    fn wait(
+        &self,
+        wait: &Wait,
+        until: Until,
+        follows: bool,
+        mut done: impl FnMut(&DeadmanSight) -> bool,
+    ) -> Result<DeadmanSight> {
+        let mut file = self.file();
         let mut told = false;
+        let mut next_look = Instant::now();
+        let mut removed = None;
         loop {
-            let seen = self.file.look_closely();
+            let seen = file.look_closely();
             // The kernel has woken only one of those who wait. Told once, or they would wake each other for ever.
             if seen.owner_died && !told {
-                self.file.wake_all();
+                file.wake_all();
             }
             told = seen.owner_died;
             if done(&seen) {
@@ -352,10 +422,54 @@ impl Shared {
             let left = wait.left();
             if left.is_zero() {
                 let waited = wait.timeout.unwrap_or_default();
-                return Err(Error::Timeout { path: self.path(), waited });
+                return Err(Error::Timeout { path: self.path().to_owned(), waited });
             }
-            self.file.sleep(&seen, until, left).map_err(|source| self.error(source))?;
+            let now = Instant::now();
+            if now >= next_look {
+                next_look = now + PATROL;
+                if !follows && file.file().is_removed()? {
+                    return Err(self.removed());
+                }
+                // An owner that lives takes it in a new file soon, and is not to be forestalled.
+                let has_owner = seen.owner.is_some() && file.file().is_removed()?;
+                if follows && (!has_owner || now - *removed.get_or_insert(now) >= PRECEDENCE) {
+                    self.follow()?;
+                    (file, removed) = (self.file(), None);
+                }
+            }
+            file.sleep(&seen, until, left.min(PATROL)).map_err(|source| self.error(source))?;
         }
+    }
+
+    /// The file that this handle uses now.
+    fn file(&self) -> DeadmanFile {
+        self.newest().clone().unwrap_or_else(|| self.first.clone())
+    }
+
+    fn newest(&self) -> MutexGuard<'_, Option<DeadmanFile>> {
+        self.newest.get().lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Goes on with the file that has the name now, if somebody has removed the one in use.
+    fn follow(&self) -> Result<()> {
+        let file = self.file();
+        if !file.file().is_removed()? {
+            return Ok(());
+        }
+        if !self.options.reopen {
+            return Err(self.removed());
+        }
+        match DeadmanFile::open(self.path(), &self.options, file.layout()) {
+            Ok(file) => *self.newest() = Some(file),
+            // And it is not to be created.
+            Err(FileError::NotFound { .. }) => return Err(self.removed()),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn removed(&self) -> Error {
+        Error::TopicRemoved { path: self.path().to_owned() }
     }
 
     fn set_holder(&self, thread: u32) {
@@ -372,15 +486,15 @@ impl Shared {
     }
 
     fn interrupted(&self) -> Error {
-        Error::Interrupted { path: self.path() }
+        Error::Interrupted { path: self.path().to_owned() }
     }
 
     fn error(&self, source: LockError) -> Error {
-        Error::Topic { path: self.path(), source: source.into() }
+        Error::Topic { path: self.path().to_owned(), source: source.into() }
     }
 
-    fn path(&self) -> std::path::PathBuf {
-        self.file.file().path().to_owned()
+    fn path(&self) -> &Path {
+        self.first.file().path()
     }
 }
 

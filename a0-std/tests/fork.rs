@@ -172,9 +172,15 @@ fn new_handles_work_in_a_child_of_a_busy_parent() {
                     assert!(fd.read().unwrap().is_none());
                     let (tell, told) = channel();
                     let subscriber = Subscriber::new(&topic, (), move |m| tell.send(text(&m)).unwrap()).unwrap();
-                    Publisher::new(&topic).unwrap().publish("child").unwrap();
-                    assert_eq!(told.recv_timeout(LONG).unwrap(), "child");
+                    let publisher = Publisher::new(&topic).unwrap();
+                    let publishing = std::thread::spawn(move || {
+                        // Until the others sleep.
+                        std::thread::sleep(Duration::from_millis(10));
+                        publisher.publish("child").unwrap();
+                    });
                     assert_eq!(next(&mut fd), "child");
+                    assert_eq!(told.recv_timeout(LONG).unwrap(), "child");
+                    publishing.join().unwrap();
                     drop(subscriber);
                     let (server, client) = (echo(&topic), RpcClient::new(&topic).unwrap());
                     assert_eq!(smol::block_on(client.call_async("x", LONG)).unwrap().payload(), b"x");

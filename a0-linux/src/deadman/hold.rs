@@ -53,6 +53,11 @@ impl DeadmanHold {
         self.thread
     }
 
+    /// Whether it was taken in this file, opened by whomever.
+    pub fn is_of(&self, file: &DeadmanFile) -> bool {
+        self.file.file().identity() == file.file().identity()
+    }
+
     /// Whether the file still says so. A program that does not keep to the protocol may have overwritten it.
     pub fn is_intact(&self) -> bool {
         let word = self.file.mem().load_u32(self.file.word(), std::sync::atomic::Ordering::Relaxed);

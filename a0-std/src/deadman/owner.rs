@@ -2,13 +2,14 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 
 use a0_core::LockError;
 use a0_linux::DeadmanHold;
 
 use crate::deadman::{Shared, Taken};
+use crate::file::PATROL;
 
 const SERVES: &str = "the thread serves as long as its handle lives";
 
@@ -22,6 +23,7 @@ pub(super) struct Owner {
 enum Request {
     Take(Sender<Result<Option<Taken>, LockError>>),
     Release(Sender<bool>),
+    LookAfterTheFile(Sender<()>),
 }
 
 impl Owner {
@@ -42,6 +44,11 @@ impl Owner {
         self.ask(Request::Release)
     }
 
+    /// Has the thread take it anew if the file was removed.
+    pub(super) fn look_after_the_file(&self) {
+        self.ask(Request::LookAfterTheFile);
+    }
+
     fn ask<T>(&self, request: fn(Sender<T>) -> Request) -> T {
         let (reply, answer) = channel();
         self.requests.as_ref().expect(SERVES).send(request(reply)).expect(SERVES);
@@ -60,11 +67,32 @@ impl Drop for Owner {
 
 fn serve(shared: &Shared, queue: &Receiver<Request>) {
     let mut hold = None;
-    // An answer that nobody waits for is no loss: who asks, waits.
-    for request in queue {
+    // Taken and not released, although somebody else may have it: whoever was faster in a new file.
+    let mut wanted = false;
+    loop {
+        let request = match wanted {
+            true => queue.recv_timeout(PATROL),
+            false => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        // An answer that nobody waits for is no loss: who asks, waits.
         match request {
-            Request::Take(reply) => drop(reply.send(take(shared, &mut hold))),
-            Request::Release(reply) => drop(reply.send(release(shared, &mut hold))),
+            Ok(Request::Take(reply)) => {
+                let taken = take(shared, &mut hold);
+                wanted |= matches!(taken, Ok(Some(_)));
+                let _ = reply.send(taken);
+            }
+            Ok(Request::Release(reply)) => {
+                wanted = false;
+                let _ = reply.send(release(shared, &mut hold));
+            }
+            Ok(Request::LookAfterTheFile(reply)) => {
+                if wanted {
+                    look_after_the_file(shared, &mut hold);
+                }
+                let _ = reply.send(());
+            }
+            Err(RecvTimeoutError::Timeout) => look_after_the_file(shared, &mut hold),
+            Err(RecvTimeoutError::Disconnected) => break,
         }
     }
     release(shared, &mut hold);
@@ -75,11 +103,25 @@ fn take(shared: &Shared, hold: &mut Option<DeadmanHold>) -> Result<Option<Taken>
         return Ok(Some(Taken { token: hold.token(), previous_owner_died: false }));
     }
     release(shared, hold);
-    *hold = shared.file.try_take()?;
+    *hold = shared.file().try_take()?;
     Ok(hold.as_ref().map(|hold| {
         shared.set_holder(hold.thread());
         Taken { token: hold.token(), previous_owner_died: hold.previous_owner_died() }
     }))
+}
+
+/// Takes it in the file that has the name now, if that is another one.
+fn look_after_the_file(shared: &Shared, hold: &mut Option<DeadmanHold>) {
+    // What cannot be opened now may be by the next look.
+    let _ = shared.follow();
+    let file = shared.file();
+    if hold.as_ref().is_some_and(|hold| hold.is_of(&file)) {
+        return;
+    }
+    // Before the old one is let go: whoever watches that one finds it here.
+    let taken = file.try_take().ok().flatten();
+    shared.set_holder(taken.as_ref().map_or(0, DeadmanHold::thread));
+    *hold = taken;
 }
 
 fn release(shared: &Shared, hold: &mut Option<DeadmanHold>) -> bool {

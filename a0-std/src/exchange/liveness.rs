@@ -1,10 +1,13 @@
 //! The client's side of liveness: whether the server that was there when a call was sent still is.
 //!
 //! A server of this library holds a deadman beside its topic. A client never creates it: other servers have none, and
-//! then only timeouts count.
+//! then only timeouts count. If its file is removed, the server takes it in a new one before it lets go of the old one, so
+//! whoever finds the old one free looks into the new one.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use a0_linux::PerProcess;
 
 use crate::deadman::Deadman;
 use crate::exchange::dialect::Dialect;
@@ -22,13 +25,22 @@ const SEARCH: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(crate) struct Liveness {
     name: String,
-    deadman: OnceLock<Deadman>,
-    next_search: Mutex<Instant>,
+    /// A forked child searches for itself.
+    search: PerProcess<Mutex<Search>>,
+}
+
+#[derive(Debug, Default)]
+struct Search {
+    found: Option<Arc<Deadman>>,
+    /// When to search again.
+    next: Option<Instant>,
 }
 
 /// The server that a call depends on.
 #[derive(Debug)]
 pub(crate) struct Noted {
+    /// Where it was seen, if there was a deadman.
+    deadman: Option<Arc<Deadman>>,
     /// Its token; that of the last one before, if none has been `present` yet; `None` if that was not to be known.
     token: Option<u64>,
     present: bool,
@@ -36,42 +48,57 @@ pub(crate) struct Noted {
     replaced: Option<Instant>,
 }
 
+/// What there is to know of the servers of a topic.
+enum Sight {
+    /// How many there have been in this file, and whether the last one is still there; of no file, none.
+    Known { deadman: Option<Arc<Deadman>>, token: u64, present: bool },
+    /// Somebody is just coming or going.
+    Between,
+    /// The deadman is searched for again later.
+    Unknown,
+}
+
 impl Liveness {
     pub(crate) fn new(dialect: &Dialect, topic: &str) -> Liveness {
-        let next_search = Mutex::new(Instant::now());
-        Liveness { name: dialect.deadman(topic), deadman: OnceLock::new(), next_search }
+        Liveness { name: dialect.deadman(topic), search: PerProcess::new() }
     }
 
-    /// Who is there now. No system call, unless there is no deadman yet.
+    /// Who is there now. No system call, unless there is no server.
     pub(crate) fn note(&self) -> Noted {
-        let seen = self.look();
-        Noted { token: seen.map(|(token, _)| token), present: seen.is_some_and(|(_, present)| present), replaced: None }
-    }
-
-    /// How many servers there have been, and whether the last one is still there. `None` while that cannot be known:
-    /// somebody is just coming or going, or the deadman is searched for again later.
-    fn look(&self) -> Option<(u64, bool)> {
-        match self.deadman.get() {
-            Some(deadman) => deadman.count(),
-            None => self.search()?.map_or(Some((0, false)), Deadman::count),
+        match self.look() {
+            Sight::Known { deadman, token, present } => Noted { deadman, token: Some(token), present, replaced: None },
+            Sight::Between | Sight::Unknown => Noted { deadman: None, token: None, present: false, replaced: None },
         }
     }
 
-    /// The deadman, if there is one; the outer `None` if that cannot be known.
-    #[cold]
-    fn search(&self) -> Option<Option<&Deadman>> {
+    fn look(&self) -> Sight {
         // Whoever searches does so for all, but nobody may take a deadman that is just being found for none.
-        let mut next = self.next_search.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = self.deadman.get() {
-            return Some(Some(found));
+        let mut search = self.search.get().lock().unwrap_or_else(PoisonError::into_inner);
+        if search.found.as_ref().is_some_and(|found| found.is_left()) {
+            *search = Search::default();
         }
-        let now = Instant::now();
-        if now < *next {
-            return None;
+        if search.found.is_none() {
+            let now = Instant::now();
+            if search.next.is_some_and(|next| now < next) {
+                return Sight::Unknown;
+            }
+            search.next = Some(now + SEARCH);
+            match Deadman::open_existing(&self.name) {
+                Ok(Some(found)) => search.found = Some(Arc::new(found)),
+                Ok(None) => return Sight::Known { deadman: None, token: 0, present: false },
+                Err(_) => return Sight::Unknown,
+            }
         }
-        *next = now + SEARCH;
-        let found = Deadman::open_existing(&self.name).ok()?;
-        Some(found.map(|found| self.deadman.get_or_init(|| found)))
+        Sight::of(search.found.clone())
+    }
+}
+
+impl Sight {
+    fn of(deadman: Option<Arc<Deadman>>) -> Sight {
+        match deadman.as_ref().map_or(Some((0, false)), |deadman| deadman.count()) {
+            Some((token, present)) => Sight::Known { deadman, token, present },
+            None => Sight::Between,
+        }
     }
 }
 
@@ -79,8 +106,33 @@ impl Noted {
     /// Whether the call can no longer be answered by the server that was there first. What is in the topic must be read
     /// after this was asked: the server may have answered with its last breath.
     pub(crate) fn is_gone(&mut self, liveness: &Liveness, now: Instant) -> bool {
-        // Who is just coming or going is not the one that was there.
-        let Some((token, present)) = liveness.look() else { return self.present };
+        let sight = match &self.deadman {
+            // What has died there has not gone elsewhere.
+            Some(deadman) if !deadman.is_left() || (self.present && deadman.has_died()) => {
+                Sight::of(self.deadman.clone())
+            }
+            _ => liveness.look(),
+        };
+        let (deadman, token, present) = match sight {
+            Sight::Known { deadman, token, present } => (deadman, token, present),
+            // Not the one that was there.
+            Sight::Between => return self.present,
+            Sight::Unknown => return false,
+        };
+        let moved = match (&self.deadman, &deadman) {
+            (Some(before), Some(after)) => !Arc::ptr_eq(before, after),
+            _ => false,
+        };
+        self.deadman = deadman;
+        if moved && self.present {
+            // In the new file it has another number.
+            self.token = Some(token);
+            return !present;
+        }
+        if moved {
+            // None was there before; of those that have been here, the first may have taken the call.
+            self.token = Some(0);
+        }
         if !self.present {
             match self.token {
                 Some(before) if token == before => return false,

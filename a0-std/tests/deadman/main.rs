@@ -8,6 +8,7 @@ mod actor;
 mod common;
 mod content;
 mod deaths;
+mod removal;
 mod taking;
 mod waiting;
 

@@ -302,3 +302,52 @@ fn a_server_that_stood_by_is_seen_to_go() {
         assert_eq!((state.taken, state.token), (false, 2 * round));
     }
 }
+
+#[test]
+fn a_server_whose_files_were_removed_is_missed_all_the_same() {
+    let topic = topic();
+    let (server, told) = forgetting(&topic);
+    fs::remove_file(Protocol::Rpc.path(&topic).unwrap()).unwrap();
+    fs::remove_file(Protocol::Deadman.path(&format!("{topic}.rpc")).unwrap()).unwrap();
+    let client = RpcClient::new(&topic).unwrap();
+    // Until the server has found both files.
+    until(|| is_taken(&format!("{topic}.rpc")));
+    until(|| {
+        let _ = client.call("after", Duration::from_millis(10));
+        told.try_recv().is_ok()
+    });
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| client.call("last", None));
+        until(|| told.try_recv().is_ok());
+        server.close();
+        let result = caller.join().unwrap();
+        assert!(matches!(result, Err(Error::ServerGone { .. })), "{result:?}");
+    });
+}
+
+#[test]
+fn a_server_that_goes_on_with_another_mark_is_not_missed() {
+    let topic = topic();
+    let (server, requested, _) = collecting(&topic);
+    let client = RpcClient::new(&topic).unwrap();
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| client.call("x", PATIENCE));
+        let request = requested.recv_timeout(PATIENCE).unwrap();
+        let mark = Protocol::Deadman.path(&format!("{topic}.rpc")).unwrap();
+        let before = fs::File::open(&mark).unwrap();
+        fs::remove_file(&mark).unwrap();
+        until(|| is_taken(&format!("{topic}.rpc")));
+        // Let go where the call was sent.
+        let mut word = [0; 4];
+        until(|| before.read_exact_at(&mut word, 16).is_ok() && u32::from_ne_bytes(word) & 0x3fff_ffff == 0);
+        thread::sleep(Duration::from_millis(200));
+        request.reply("here").unwrap();
+        assert_eq!(caller.join().unwrap().unwrap().payload(), b"here");
+        let caller = scope.spawn(|| client.call("y", None));
+        drop(requested.recv_timeout(PATIENCE).unwrap());
+        drop(request);
+        server.close();
+        let result = caller.join().unwrap();
+        assert!(matches!(result, Err(Error::ServerGone { .. })), "{result:?}");
+    });
+}
