@@ -9,6 +9,7 @@ mod inspect;
 mod payload;
 mod quantity;
 mod recording;
+mod regular;
 mod render;
 mod stop;
 mod target;

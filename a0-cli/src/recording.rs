@@ -6,6 +6,7 @@
 //! metadata record for each topic at its end, which says what was lost. Where a rule drops some of a topic's messages, the
 //! channel's metadata hold the rule, and gaps tell nothing of losses.
 
+mod chunk;
 pub(crate) mod rules;
 pub(crate) mod sink;
 pub(crate) mod source;
@@ -21,8 +22,12 @@ pub(crate) const ENCODING: &str = "alephzero/packet";
 /// The name of the metadata records with what was recorded of a topic, and what was lost.
 pub(crate) const TALLY: &str = "alephzero/topic";
 
-/// The longest record that is read. No file shall make us ask for more memory than that.
+/// The longest record that is read. No file makes us ask for much more memory than that, and for that much only if it holds
+/// such a message, and that one is to be replayed.
 pub(crate) const LONGEST: usize = 512 << 20;
+
+/// The longest packet that is recorded: there is something around it.
+pub(crate) const LONGEST_PACKET: usize = LONGEST - (64 << 10);
 
 /// The schema of all messages: how whoever has nothing but the file takes a packet apart.
 pub(crate) const LAYOUT: &str = "\

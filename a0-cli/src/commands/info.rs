@@ -77,7 +77,7 @@ impl Span {
 
 impl Args {
     pub(crate) fn run(self) -> Outcome {
-        let mut source = Source::open(&self.file)?;
+        let mut source = Source::open_without_contents(&self.file)?;
         let mut topics: BTreeMap<(String, String), Facts> = BTreeMap::new();
         let mut span = Span::default();
         while let Some(item) = source.next()? {
@@ -181,7 +181,7 @@ impl Facts {
         self.gaps += u64::from(gap.unwrap_or(1).saturating_sub(1));
         self.last_sequence = Some(message.sequence);
         self.messages += 1;
-        self.bytes += message.data.len() as u64;
+        self.bytes += message.size;
         self.span.add(message.time);
         self.has_rule |= message.channel.metadata.contains_key("rule");
         self.encoding.clone_from(&message.channel.message_encoding);

@@ -16,9 +16,10 @@ use crate::console::{complain, output};
 use crate::end::{End, Outcome};
 use crate::gauge::board::Board;
 use crate::quantity::{bytes, human, seconds};
-use crate::recording::PROTOCOLS;
 use crate::recording::rules::Rules;
 use crate::recording::sink::{Plan, Sink};
+use crate::recording::{LONGEST_PACKET, PROTOCOLS};
+use crate::regular;
 use crate::stop::Stop;
 use recorder::Recorder;
 
@@ -41,6 +42,8 @@ const TELL: Duration = Duration::from_millis(250);
 ///
 /// A recorder that is killed leaves a file of which all can be read that was written before the last flush interval; the
 /// same goes for a full disk. (A power failure can take more: nothing is forced to the disk.)
+///
+/// A message of more than 512 MiB is not recorded; that is said, counted as damaged, and makes the exit code 1.
 #[derive(Debug, Parser)]
 #[command(after_help = "\
 Examples:
@@ -174,17 +177,14 @@ impl Args {
             1 => String::new(),
             files => format!(" in {files} files"),
         };
-        Ok(board.last(&format!("{}, {size}{files}", describe(sink, recorder, started)))?)
+        board.last(&format!("{}, {size}{files}", describe(sink, recorder, started)))?;
+        if sink.is_incomplete() { Err(End::Told) } else { Ok(()) }
     }
 
     /// The rules, if there are any.
     fn load(&self) -> Outcome<Option<Rules>> {
         let (name, text) = match (&self.rules, &self.rules_topic) {
-            (Some(path), _) => {
-                let text = std::fs::read_to_string(path);
-                let failed = |error| End::failed(format_args!("cannot read {}: {error}", path.display()));
-                (path.display().to_string(), text.map_err(failed)?)
-            }
+            (Some(path), _) => (path.display().to_string(), regular::read_text(path)?),
             (None, Some(topic)) => {
                 let cfg = Cfg::with_options(topic, &FileOptions::default().access(Mode::ReadOnly))?;
                 let packet = cfg.read()?;
@@ -224,7 +224,7 @@ impl Args {
         };
         let split_size = self.split_size.or_else(|| rules.and_then(|rules| rules.split_size));
         let split_time = self.split_time.or_else(|| rules.and_then(|rules| rules.split_time));
-        Plan { compression, split_size, split_time, flush: self.flush }
+        Plan { compression, split_size, split_time, flush: self.flush, longest: LONGEST_PACKET }
     }
 }
 

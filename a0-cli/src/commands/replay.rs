@@ -203,7 +203,7 @@ impl Args {
 
     /// The topics of a recording that does not say at its end which ones it has.
     fn topics(&self) -> Outcome<BTreeSet<String>> {
-        let (mut source, mut topics) = (Source::open(&self.file)?, BTreeSet::new());
+        let (mut source, mut topics) = (Source::open_without_contents(&self.file)?, BTreeSet::new());
         while let Some(item) = source.next()? {
             if let Item::Message(Recorded { channel, .. }) = item
                 && !topics.contains(&channel.topic)

@@ -13,11 +13,10 @@ use mcap::records::{MessageHeader, Metadata};
 use mcap::write::NoSeek;
 use mcap::{Compression, McapError, WriteOptions, Writer};
 
-use super::{Counts, ENCODING, LAYOUT, LONGEST, Subject, TALLY};
+use super::{Counts, ENCODING, LAYOUT, Subject, TALLY};
+use crate::console::complain;
 use crate::end::{End, Outcome};
-
-/// What a message may have around it in a chunk.
-const MARGIN: usize = 64 << 10;
+use crate::quantity::human;
 
 /// How recordings are written.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) split_time: Option<Duration>,
     /// How long messages may wait until they are written.
     pub(crate) flush: Duration,
+    /// The longest packet that is recorded.
+    pub(crate) longest: usize,
 }
 
 /// What is recorded, and where.
@@ -42,6 +43,8 @@ pub(crate) struct Sink {
     parts: u32,
     /// Bytes of these.
     bytes: u64,
+    /// A message was too large.
+    incomplete: bool,
 }
 
 struct Topic {
@@ -50,6 +53,8 @@ struct Topic {
     channel: Option<u16>,
     here: Counts,
     before: Counts,
+    /// It was said that a message is too large.
+    told: bool,
 }
 
 /// One file.
@@ -81,7 +86,8 @@ impl Sink {
             return Err(exists(&part));
         }
         let part = Part::create(base, &plan, 0)?;
-        Ok(Sink { base: base.to_owned(), plan, topics: vec![], numbers: HashMap::new(), part, parts: 0, bytes: 0 })
+        let (base, numbers) = (base.to_owned(), HashMap::new());
+        Ok(Sink { base, plan, topics: vec![], numbers, part, parts: 0, bytes: 0, incomplete: false })
     }
 
     /// The number by which a topic is known here.
@@ -91,15 +97,25 @@ impl Sink {
         }
         let number = self.topics.len();
         let (here, before) = (Counts::default(), Counts::default());
-        self.topics.push(Topic { subject: subject.clone(), channel: None, here, before });
+        self.topics.push(Topic { subject: subject.clone(), channel: None, here, before, told: false });
         self.numbers.insert(subject.clone(), number);
         number
     }
 
-    /// Records a packet of a topic.
+    /// Records a packet of a topic. One that is too large is no reason not to record others; it is said once for each topic.
     pub(crate) fn write(&mut self, index: usize, stamp: Stamp, packet: &[u8]) -> Outcome {
-        if packet.len() > LONGEST - MARGIN {
+        if packet.len() > self.plan.longest {
             self.lost(index, Counts { damaged: 1, ..Counts::default() });
+            self.incomplete = true;
+            let Topic { subject, told, .. } = &mut self.topics[index];
+            if !std::mem::replace(told, true) {
+                let (path, seq) = (subject.path.display(), stamp.seq);
+                let [size, longest] = [packet.len(), self.plan.longest].map(|bytes| human(bytes as u64));
+                complain(format_args!(
+                    "{path}: message {seq}, of {size}, is larger than a recording takes, which is {longest}: it is not \
+                     recorded; publish it in pieces, or leave the topic out"
+                ));
+            }
             return Ok(());
         }
         // A window that is saved all at once may be larger than a file shall be.
@@ -148,6 +164,11 @@ impl Sink {
         self.parts += 1;
         self.part = Part::create(&self.base, &self.plan, self.parts)?;
         Ok(())
+    }
+
+    /// Whether something was too large to be recorded.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.incomplete
     }
 
     /// Ends the recording in good order.
@@ -334,6 +355,22 @@ impl Write for Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_too_large() {
+        let dir = tempfile::tempdir().unwrap();
+        let (compression, flush) = (None, Duration::ZERO);
+        let plan = Plan { compression, split_size: None, split_time: None, flush, longest: 100 };
+        let mut sink = Sink::create(&dir.path().join("x"), plan).unwrap();
+        let subject = Subject { protocol: "pubsub", name: "t".into(), path: "t".into(), rule: None };
+        let index = sink.topic(&subject);
+        for (length, incomplete, counts) in [(100, false, [1, 0]), (101, true, [1, 1]), (9, true, [2, 1])] {
+            let stamp = Stamp { seq: 1, log_time: 1, publish_time: 1 };
+            sink.write(index, stamp, &vec![0; length]).unwrap();
+            let Counts { messages, damaged, .. } = sink.counts();
+            assert_eq!((sink.is_incomplete(), [messages, damaged]), (incomplete, counts));
+        }
+    }
 
     #[test]
     fn names_of_parts() {

@@ -2,16 +2,26 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use mcap::records::{Channel, ChunkHeader, Metadata, Record, op};
+use mcap::records::{Channel, Metadata, Record, op};
 use mcap::sans_io::linear_reader::{LinearReadEvent, LinearReader, LinearReaderOptions};
 use mcap::{McapError, parse_record};
 
-use super::{LONGEST, summary};
+use super::chunk::{Chunk, MESSAGE_HEADER};
+use super::{LONGEST, TALLY, summary};
 use crate::end::{End, Outcome};
+use crate::quantity::human;
+use crate::regular;
+
+/// A chunk that is not longer is held in memory, so that its messages come in the order of their times. All recorders make
+/// chunks that are much shorter, but for single messages that are longer.
+const HELD: u64 = 16 << 20;
+
+/// All that is remembered of what a recording says about its topics.
+const MOST_TOLD: u64 = 32 << 20;
 
 /// A recording that is read from its start to its end.
 pub(crate) struct Source {
@@ -23,6 +33,10 @@ pub(crate) struct Source {
     reader: LinearReader,
     index: Index,
     queue: VecDeque<Item>,
+    /// A chunk that is too long to be held.
+    running: Option<Chunk<'static>>,
+    /// Whether the contents of messages are of interest.
+    contents: bool,
     ended: bool,
     complete: bool,
 }
@@ -35,6 +49,8 @@ struct Index {
     known_at_end: HashMap<u16, Rc<Channel>>,
     /// The latest time of each channel.
     times: HashMap<u16, u64>,
+    /// Bytes of the records about topics.
+    told: u64,
     problem: Option<String>,
     problems: u64,
 }
@@ -51,31 +67,31 @@ pub(crate) struct Recorded {
     pub(crate) sequence: u32,
     /// Nanoseconds since the start of 1970; never earlier than that of the message before in the same channel.
     pub(crate) time: u64,
+    /// Bytes of the packet.
+    pub(crate) size: u64,
+    /// The packet, unless the contents are of no interest.
     pub(crate) data: Vec<u8>,
 }
 
 impl Source {
     pub(crate) fn open(path: &Path) -> Outcome<Source> {
-        let file = File::open(path).map_err(|error| cannot_read(path, &error))?;
-        Source::new(path, file)
+        Source::new(path, regular::open(path)?, true)
+    }
+
+    /// For those who only want to know what there is.
+    pub(crate) fn open_without_contents(path: &Path) -> Outcome<Source> {
+        Source::new(path, regular::open(path)?, false)
     }
 
     /// The same from its start.
     pub(crate) fn rewind(self) -> Outcome<Source> {
         let mut file = self.file.into_inner();
         file.rewind().map_err(|error| cannot_read(&self.path, &error))?;
-        Source::new(&self.path, file)
+        Source::new(&self.path, file, self.contents)
     }
 
-    fn new(path: &Path, file: File) -> Outcome<Source> {
-        let metadata = file.metadata().map_err(|error| cannot_read(path, &error))?;
-        if !metadata.is_file() && !metadata.is_dir() {
-            let path = path.display();
-            return Err(End::failed(format_args!(
-                "{path} is a pipe or a device: write what comes to a file, and use that"
-            )));
-        }
-        let size = metadata.len();
+    fn new(path: &Path, file: File, contents: bool) -> Outcome<Source> {
+        let size = file.metadata().map_err(|error| cannot_read(path, &error))?.len();
         let options = options().with_emit_chunks(true).with_validate_data_section_crc(true);
         let index = Index { known_at_end: summary::channels(&file, size), ..Index::default() };
         let mut source = Source {
@@ -86,6 +102,8 @@ impl Source {
             reader: LinearReader::new_with_options(options),
             index,
             queue: VecDeque::new(),
+            running: None,
+            contents,
             ended: false,
             complete: false,
         };
@@ -132,22 +150,34 @@ impl Source {
     }
 
     fn fill(&mut self) -> Outcome {
-        while self.queue.is_empty() && !self.ended {
+        while self.queue.is_empty() && (self.running.is_some() || !self.ended) {
+            if let Some(chunk) = &mut self.running {
+                match self.index.next(chunk) {
+                    Ok(Some(item)) => self.queue.extend(item),
+                    ended => {
+                        self.running = None;
+                        ended.map_or_else(|error| self.index.note_chunk(&error), drop);
+                    }
+                }
+                continue;
+            }
             match self.reader.next_event() {
                 None => (self.ended, self.complete) = (true, true),
                 Some(Ok(LinearReadEvent::ReadRequest(need))) => self.read(need)?,
                 Some(Ok(LinearReadEvent::Record { opcode: op::CHUNK, data })) => {
-                    let chunk = open_chunk(data);
-                    let items = chunk.and_then(|chunk| self.index.records(&chunk));
-                    match items {
-                        Ok(items) => self.queue.extend(items),
-                        Err(error) => self.index.note(format!("a damaged chunk: {}", reason(&error))),
+                    match self.index.chunk(data, self.contents) {
+                        Ok(Content::Held(items)) => self.queue.extend(items),
+                        Ok(Content::Running(chunk)) => self.running = Some(chunk),
+                        Err(error) => self.index.note_chunk(&error),
                     }
                 }
-                Some(Ok(LinearReadEvent::Record { opcode, data })) => match self.index.record(opcode, data) {
-                    Ok(item) => self.queue.extend(item),
-                    Err(error) => self.index.note(format!("a damaged record: {}", reason(&error))),
-                },
+                Some(Ok(LinearReadEvent::Record { opcode, data })) => {
+                    let len = data.len() as u64;
+                    match self.index.record(opcode, len, if is_of_interest(opcode) { data.to_vec() } else { vec![] }) {
+                        Ok(item) => self.queue.extend(item),
+                        Err(error) => self.index.note(format!("a damaged record: {}", reason(&error))),
+                    }
+                }
                 Some(Err(McapError::BadMagic)) if self.size - self.left <= 8 => return Err(self.is_none()),
                 Some(Err(McapError::UnexpectedEof)) if self.size < 8 => return Err(self.is_none()),
                 Some(Err(McapError::UnexpectedEof)) => {
@@ -186,70 +216,100 @@ fn options() -> LinearReaderOptions {
     LinearReaderOptions::default().with_record_length_limit(LONGEST)
 }
 
-/// The record of a chunk as a file of its own.
-fn open_chunk(data: &[u8]) -> Result<Vec<u8>, McapError> {
-    let mut chunk = vec![op::CHUNK];
-    chunk.extend((data.len() as u64).to_le_bytes());
-    chunk.extend(data);
-    // Says how much memory it takes, so this is looked at first.
-    match parse_record(op::CHUNK, data)? {
-        Record::Chunk { header: ChunkHeader { uncompressed_size, .. }, .. } if uncompressed_size > LONGEST as u64 => {
-            Err(McapError::ChunkTooLarge(uncompressed_size))
-        }
-        _ => Ok(chunk),
-    }
+/// What is in a chunk.
+enum Content {
+    /// In the order of time.
+    Held(Vec<Item>),
+    /// In the order of the file, to be read one by one. It is sound.
+    Running(Chunk<'static>),
+}
+
+/// Only records of these kinds are looked into: an attachment that is cut short, for one, makes the parser panic.
+fn is_of_interest(opcode: u8) -> bool {
+    [op::CHANNEL, op::MESSAGE, op::METADATA].contains(&opcode)
 }
 
 impl Index {
-    /// What is in a chunk, in the order of time; all of it or nothing.
-    fn records(&mut self, mut chunk: &[u8]) -> Result<Vec<Item>, McapError> {
-        let options = options().with_skip_start_magic(true).with_skip_end_magic(true).with_prevalidate_chunk_crcs(true);
-        let mut reader = LinearReader::new_with_options(options);
-        let mut items = vec![];
-        while let Some(event) = reader.next_event() {
-            match event? {
-                LinearReadEvent::ReadRequest(need) => {
-                    let (part, rest) = chunk.split_at(need.min(chunk.len()));
-                    reader.insert(part.len()).copy_from_slice(part);
-                    reader.notify_read(part.len());
-                    chunk = rest;
-                }
-                LinearReadEvent::Record { opcode, data } => items.extend(self.record(opcode, data)?),
-            }
+    /// What is in a chunk; all of it or nothing.
+    fn chunk(&mut self, data: &[u8], contents: bool) -> Result<Content, McapError> {
+        let Record::Chunk { header, data } = parse_record(op::CHUNK, data)? else { return Ok(Content::Held(vec![])) };
+        let open = |contents| Chunk::new(&header, &*data, contents);
+        if header.uncompressed_size > HELD {
+            let (times, told) = (self.times.clone(), self.told);
+            let sound = open(false).and_then(|mut chunk| {
+                while self.next(&mut chunk)?.is_some() {}
+                Ok(())
+            });
+            (self.times, self.told) = (times, told);
+            sound?;
+            return Ok(Content::Running(Chunk::new(&header, Cursor::new(data.into_owned()), contents)?));
+        }
+        let (mut chunk, mut items) = (open(contents)?, vec![]);
+        while let Some(item) = self.next(&mut chunk)? {
+            items.extend(item);
         }
         items.sort_by_key(|item| match item {
             Item::Message(message) => message.time,
             Item::Metadata(_) => 0,
         });
-        Ok(items)
+        Ok(Content::Held(items))
     }
 
-    /// What a record says. Only those of the kinds that matter are looked into: an attachment that is cut short, for one,
-    /// makes the parser panic.
-    fn record(&mut self, opcode: u8, data: &[u8]) -> Result<Option<Item>, McapError> {
-        if ![op::CHANNEL, op::MESSAGE, op::METADATA].contains(&opcode) {
+    /// What the next record of a chunk says, if anything; `None` at its end.
+    fn next(&mut self, chunk: &mut Chunk<'_>) -> Result<Option<Option<Item>>, McapError> {
+        let mut body = vec![];
+        match chunk.next(&mut body)? {
+            Some((opcode, len)) => self.record(opcode, len, body).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What a record of this length says. Of a message, the content may be missing.
+    fn record(&mut self, opcode: u8, len: u64, mut body: Vec<u8>) -> Result<Option<Item>, McapError> {
+        if !is_of_interest(opcode) {
             return Ok(None);
         }
-        match parse_record(opcode, data)? {
+        let parsed = if opcode == op::MESSAGE { &body[..body.len().min(MESSAGE_HEADER)] } else { &body };
+        match parse_record(opcode, parsed)? {
             Record::Channel(channel) => {
-                let known = self.channels.entry(channel.id).or_insert_with(|| Rc::new(channel.clone()));
-                if **known != channel {
-                    return Err(McapError::ConflictingChannels(channel.topic));
+                if let Some(known) = self.channels.get(&channel.id) {
+                    let same = **known == channel;
+                    return if same { Ok(None) } else { Err(McapError::ConflictingChannels(channel.topic)) };
                 }
+                self.remember(len)?;
+                self.channels.insert(channel.id, Rc::new(channel));
                 Ok(None)
             }
-            Record::Message { header, data } => {
+            Record::Message { header, .. } => {
                 let id = &header.channel_id;
                 let channel = self.channels.get(id).or_else(|| self.known_at_end.get(id));
                 let channel = channel.ok_or(McapError::UnknownChannel(header.sequence, header.channel_id))?;
                 let time = self.times.entry(header.channel_id).or_default();
                 *time = header.log_time.max(*time);
-                let (channel, data) = (Rc::clone(channel), data.into_owned());
-                Ok(Some(Item::Message(Recorded { channel, sequence: header.sequence, time: *time, data })))
+                body.drain(..MESSAGE_HEADER);
+                let (channel, size) = (Rc::clone(channel), len - MESSAGE_HEADER as u64);
+                let message = Recorded { channel, sequence: header.sequence, time: *time, size, data: body };
+                Ok(Some(Item::Message(message)))
             }
-            Record::Metadata(metadata) => Ok(Some(Item::Metadata(metadata))),
+            Record::Metadata(metadata) if metadata.name == TALLY => {
+                self.remember(len)?;
+                Ok(Some(Item::Metadata(metadata)))
+            }
             _ => Ok(None),
         }
+    }
+
+    /// Counts what is remembered.
+    fn remember(&mut self, len: u64) -> Result<(), McapError> {
+        self.told += len;
+        let most = human(MOST_TOLD);
+        let much =
+            || io::Error::other(format!("it says more about topics than a recorder does, which is up to {most}"));
+        if self.told > MOST_TOLD { Err(McapError::Io(much())) } else { Ok(()) }
+    }
+
+    fn note_chunk(&mut self, error: &McapError) {
+        self.note(format!("a damaged chunk: {}", reason(error)));
     }
 
     fn note(&mut self, problem: String) {
@@ -263,6 +323,10 @@ fn reason(error: &McapError) -> String {
         // What the parser has to say has several lines.
         McapError::Parse(_) => "it cannot be parsed".to_owned(),
         McapError::Io(error) => error.to_string(),
+        McapError::ChunkTooLarge(len) | McapError::RecordTooLarge { len, .. } => {
+            let (len, longest) = (human(*len), human(LONGEST as u64));
+            format!("it has a piece of {len}, and a recording takes messages of up to {longest}")
+        }
         error => error.to_string(),
     }
 }

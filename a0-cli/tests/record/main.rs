@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod content;
+mod greedy;
 mod losses;
 #[path = "../common/recorder.rs"]
 mod recorder;
