@@ -180,7 +180,7 @@ impl a0rs_error {
             Error::Remote { .. } => A0RS_ERROR_REMOTE,
             Error::NotOwner { .. } => A0RS_ERROR_NOT_OWNER,
             Error::Forked { .. } => A0RS_ERROR_FORKED,
-            Error::Thread { .. } | Error::Discovery { .. } => A0RS_ERROR_SYSTEM,
+            Error::Thread { .. } | Error::Discovery { .. } | Error::NoMemory { .. } => A0RS_ERROR_SYSTEM,
             _ => A0RS_ERROR_OTHER,
         }
     }

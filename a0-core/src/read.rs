@@ -51,6 +51,19 @@ pub struct Received {
 pub trait Buffer {
     /// Memory for a message of `len` bytes: as many, or fewer for those who want only its start. `None` if there is no room.
     fn room(&mut self, len: usize) -> Option<&mut [u8]>;
+
+    /// The same for a message whose data begins at this offset, for those who want to know where it comes from.
+    #[inline]
+    fn room_at(&mut self, offset: u64, len: usize) -> Option<&mut [u8]> {
+        let _ = offset;
+        self.room(len)
+    }
+
+    /// Asked when there was no room: whether the frame is to be passed over as damaged, because of what this says about
+    /// its size, instead of being left unread.
+    fn distrusts(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 impl Buffer for &mut [u8] {
@@ -277,7 +290,10 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
             return Ok(Attempt::Again(Corruption::Frame { seq: target.seq, offset: target.off, field }));
         }
         if !fetched.fits {
-            return Err(Error::BufferTooSmall { size });
+            let Some(field) = buffer.distrusts() else { return Err(Error::BufferTooSmall { size }) };
+            // Its header is sound and leads on.
+            cursor.skip_to(target.seq, Link::After(target.off), target.known_high);
+            return Err(Corruption::Frame { seq: target.seq, offset: target.off, field }.into());
         }
         Ok(Attempt::Done(fetched.received_by(cursor)))
     }
@@ -308,7 +324,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         let Some(len) = usize::try_from(size).ok().filter(|_| size <= limit - data) else {
             return bad("data_size");
         };
-        let room = buffer.room(len);
+        let room = buffer.room_at(data, len);
         let fits = room.is_some();
         if let Some(room) = room {
             mem.read(data, room);

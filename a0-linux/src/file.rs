@@ -1,5 +1,6 @@
 //! Topic files: opened, or created so that nobody ever sees a half-made one.
 
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,13 +12,14 @@ use rustix::fs::{FileType, Mode as Permissions, OFlags, Stat, fstat};
 use rustix::io::{Errno, retry_on_intr};
 
 use error::FileError;
+use holes::Filled;
 use kind::Kind;
 use mapping::Mapping;
 
 pub(crate) mod create;
 mod directory;
 pub(crate) mod error;
-mod holes;
+pub(crate) mod holes;
 pub(crate) mod kind;
 pub(crate) mod mapping;
 pub(crate) mod namespace;
@@ -238,6 +240,12 @@ impl TopicFile {
             return Err(FileError::Truncated { path: self.path.clone(), size, expected: self.size });
         }
         Ok(stat.st_nlink == 0)
+    }
+
+    /// Whether these bytes are there to be read: at least half of them, or all but 64 KiB. Of a sparse file, which costs
+    /// its maker nothing, the rest may be holes. `filled` is what earlier calls have found out about this file.
+    pub fn is_there(&self, range: Range<u64>, filled: &mut Filled) -> bool {
+        filled.is_there(&self.fd, range)
     }
 
     /// Checks and maps an open file.

@@ -41,6 +41,7 @@ pub use deadman::hold::DeadmanHold;
 pub use deadman::{DeadmanFile, DeadmanLayout, DeadmanSight, Until};
 pub use file::create::is_temporary;
 pub use file::error::FileError;
+pub use file::holes::Filled;
 pub use file::mapping::Mapping;
 pub use file::remove::{remove, remove_all};
 pub use file::{FileOptions, Mode, TopicFile};

@@ -67,6 +67,16 @@ pub enum Error {
         /// Messages right before this one that the reader did not get, as [`Message::missed`](crate::Message::missed).
         missed: u64,
     },
+    /// There is no memory for a copy of a message. It stays unread; the next read tries again.
+    #[error(
+        "{}: no memory for a message of {size} bytes: raise the limit (ulimit -v), or look at it in place", path.display()
+    )]
+    NoMemory {
+        /// The topic's file.
+        path: PathBuf,
+        /// Bytes of the message.
+        size: u64,
+    },
     /// Somebody has removed the topic's file, or another file with its name took its place, so that nobody who comes from
     /// now on finds this one. Whoever opens the topic again finds the new one, or creates it.
     ///

@@ -2,12 +2,13 @@
 
 pub(crate) mod facts;
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use a0_core::{Loan, Locked, RawMem, Transport};
-use a0_linux::{AccessLock, FileError, FileOptions, LocalLock, Mapping, Mode, TopicFile};
+use a0_linux::{AccessLock, FileError, FileOptions, Filled, LocalLock, Mapping, Mode, TopicFile};
 
 use crate::env;
 use crate::error::{Error, Result};
@@ -93,6 +94,11 @@ impl File {
     #[cold]
     pub(crate) fn check_is_there(&self) -> Result<()> {
         if self.is_removed()? { Err(Error::TopicRemoved { path: self.path().to_owned() }) } else { Ok(()) }
+    }
+
+    /// Whether so much of these bytes is no hole that one may ask memory for them.
+    pub(crate) fn is_there(&self, range: Range<u64>, filled: &mut Filled) -> bool {
+        self.open.file.is_there(range, filled)
     }
 
     /// The file that has its name now, opened in the same way; `None` if there is none, or none that is a topic yet.

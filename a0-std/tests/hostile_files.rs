@@ -2,11 +2,11 @@
 
 mod common;
 
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use a0_std::{Error, File, FileOptions, Init, Iter, Mode, Protocol, ReaderSync, Writer};
+use a0_std::{Cfg, Error, File, FileOptions, Init, Iter, Mode, Protocol, ReaderSync, Writer};
 use common::{file, topic, write};
 
 fn path() -> PathBuf {
@@ -131,4 +131,68 @@ fn a_damaged_link_costs_only_what_it_hides() {
     assert!(seen[2].as_ref().unwrap_err().contains("frame 3 at offset 336 is damaged: seq"), "{:?}", seen[2]);
     assert_eq!(seen[3], Ok(Some((4, 1))));
     assert_eq!(seen[4], Ok(Some((5, 0))));
+}
+
+/// A topic in a sparse file, which costs a few pages however large it is. Its only message says that it fills it.
+fn bloated(name: &str, size: u64) -> (File, std::fs::File) {
+    let file = File::open(name, &FileOptions::default().size(size).reserve(false)).unwrap();
+    write(&file, &["x"]);
+    let raw = std::fs::OpenOptions::new().write(true).open(file.path()).unwrap();
+    for (at, value) in [(144 + 32, size - 144 - 40), (80, size), (120, size)] {
+        raw.write_all_at(&value.to_le_bytes(), at).unwrap();
+    }
+    (file, raw)
+}
+
+fn pages(file: &File) -> u64 {
+    std::fs::metadata(file.path()).unwrap().blocks() / 8
+}
+
+fn is_damage<T>(found: &Result<T, Error>) -> bool {
+    matches!(found, Err(Error::Topic { source: a0_core::Error::Corrupt(_), .. }))
+}
+
+/// Neither the reader's memory nor the filesystem's: what lies in holes is passed over, and counted.
+#[test]
+fn a_message_that_lies_in_holes_costs_nothing() {
+    for (size, mode) in [(1 << 40, Mode::Shared), (1 << 40, Mode::ReadOnly), (50 << 20, Mode::ReadOnly)] {
+        for iter in [Iter::Next, Iter::Newest] {
+            let (file, _) = bloated(&topic(), size);
+            let before = pages(&file);
+            let reading = File::open(file.path(), &FileOptions::default().access(mode)).unwrap();
+            let mut reader = ReaderSync::new(&reading, (Init::Oldest, iter)).unwrap();
+            assert!(is_damage(&reader.read().map(drop)), "{size} {mode:?} {iter:?}");
+            assert!(reader.read().unwrap().is_none());
+            assert!(pages(&file) <= before + 1, "{size}: {} pages", pages(&file));
+            let published = Writer::new(&file).write("after").unwrap();
+            let message = reader.read().unwrap().unwrap();
+            assert_eq!((message.payload(), message.seq(), message.missed()), (&b"after"[..], published.seq, 1));
+        }
+    }
+    let name = topic();
+    let (file, raw) = bloated(&format!("{name}.cfg.a0"), 1 << 40);
+    let cfg = Cfg::new(&name).unwrap();
+    assert!(is_damage(&cfg.read().map(drop)) && is_damage(&cfg.merge_patch("{}")));
+    // In place, only what precedes the payload is copied; here that says to be 512 GiB.
+    raw.write_all_at(&(1_u64 << 35).to_le_bytes(), 144 + 40 + 37).unwrap();
+    let mut reader = ReaderSync::new(&file, Init::Oldest).unwrap();
+    assert!(matches!(reader.read_in_place(|_| ()), Err(Error::BadMessage { .. })));
+    assert!(pages(&file) < 8, "{} pages", pages(&file));
+}
+
+/// What somebody has written is there, whatever size the file has; and a loan need not be filled to the end.
+#[test]
+fn large_messages_of_sparse_topics_are_read() {
+    let file = File::open(topic(), &FileOptions::default().size(1 << 40).reserve(false)).unwrap();
+    let writer = Writer::new(&file);
+    let mut reader = ReaderSync::new(&file, ()).unwrap();
+    for len in [100, 70_000, 3 << 20, 1 << 16, 8 << 20] {
+        let payload = vec![7; len];
+        writer.write(&payload).unwrap();
+        assert!(reader.read().unwrap().unwrap().payload() == payload);
+    }
+    let mut loan = writer.loan(8 << 20).unwrap();
+    loan.write_at(0, &vec![7; 5 << 20]);
+    loan.commit();
+    assert_eq!(reader.read().unwrap().unwrap().payload().len(), 8 << 20);
 }

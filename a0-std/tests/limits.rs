@@ -12,7 +12,7 @@ use a0_core::layout::{frame, header, page};
 use a0_core::{LockError, Mem};
 use a0_std::{DiscoverySync, Error, File, FileOptions, Init, Protocol, Publisher, ReaderSync, SubscriberSync, Writer};
 use common::{bare, file, root, text, topic, until, write};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -44,8 +44,34 @@ fn child_process() {
             drop(locked);
         }
         "fork" => fork(&topic),
+        "read with little memory" => read_with_little_memory(&topic),
         task => panic!("{task}?"),
     }
+}
+
+/// More than a thread's heap of glibc, whose addresses are taken from the start.
+const LARGE: usize = 100 << 20;
+
+fn read_with_little_memory(topic: &str) {
+    let mut reader = SubscriberSync::new(topic, Init::Oldest).unwrap();
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let taken: u64 = pages.split(' ').next().unwrap().parse().unwrap();
+    let limit = |bytes| setrlimit(Resource::As, Rlimit { current: bytes, maximum: None }).unwrap();
+    limit(Some(4096 * taken + (20 << 20)));
+    let refused = reader.read().map(drop);
+    let looked = reader.read_in_place(|view| view.len());
+    // A test that fails needs memory.
+    limit(None);
+    assert!(matches!(refused, Err(Error::NoMemory { size, .. }) if size > LARGE as u64), "{refused:?}");
+    assert!(matches!(looked, Ok(Some(LARGE))), "it was left unread: {looked:?}");
+}
+
+#[test]
+fn a_message_for_which_there_is_no_memory_is_an_error() {
+    let topic = topic();
+    let publisher = Publisher::with_options(&topic, &FileOptions::default().size(128 << 20)).unwrap();
+    publisher.publish(vec![7; LARGE]).unwrap();
+    assert!(child("read with little memory", &topic).status().unwrap().success());
 }
 
 #[test]

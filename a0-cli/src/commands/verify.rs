@@ -89,12 +89,13 @@ fn verify(path: &Path, output: &mut Output) -> Outcome<bool> {
 /// Walks and parses all there is; gives what the walk has found, and how many messages are sound and how many are not.
 pub(crate) fn examine(file: &File, mut report: impl FnMut(&dyn Display)) -> Outcome<(Verified, u64, u64)> {
     let verified = file.verify(|problem| report(&problem))?;
-    let (messages, bad) = parse_all(file, verified.state.seq_high, |problem| report(&problem))?;
+    let (messages, bad) = parse_all(file, verified.state.seq_high, verified.problems > 0, |problem| report(&problem))?;
     Ok((verified, messages, bad))
 }
 
-/// Parses every message up to `last`; gives how many are sound and how many are not.
-fn parse_all(file: &File, last: u64, mut report: impl FnMut(String)) -> Outcome<(u64, u64)> {
+/// Parses every message up to `last`; gives how many are sound and how many are not. `known` is whether damage was reported
+/// already.
+fn parse_all(file: &File, last: u64, known: bool, mut report: impl FnMut(String)) -> Outcome<(u64, u64)> {
     let mut reader = ReaderSync::new(file, Init::Oldest)?;
     let (mut sound, mut bad, mut tries) = (0, 0, 0);
     while tries < TRIES {
@@ -115,8 +116,12 @@ fn parse_all(file: &File, last: u64, mut report: impl FnMut(String)) -> Outcome<
                     break;
                 }
             }
-            // The walk has reported it.
-            Err(Error::Topic { source: a0_core::Error::Corrupt(_), .. }) => tries += 1,
+            Err(Error::Topic { source: a0_core::Error::Corrupt(_), .. }) if known => tries += 1,
+            // All links are sound, but a message is not.
+            Err(Error::Topic { source: a0_core::Error::Corrupt(damage), .. }) => {
+                (bad, tries) = (bad + 1, tries + 1);
+                report(damage.to_string());
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -11,6 +11,7 @@ use crate::message::Message;
 use crate::packet::PacketView;
 use crate::reader::ahead::Ahead;
 use crate::reader::in_place::HEAD;
+use crate::reader::scratch::Scratch;
 use crate::reader::wait::Wait;
 use crate::reader::{Init, Interrupter, Iter, ReaderOptions};
 use crate::slices;
@@ -61,30 +62,26 @@ enum First {
     PlacedIfThere,
 }
 
-/// A buffer that only ever grows to the largest message.
-#[derive(Debug, Default)]
-pub(super) struct Scratch(pub(super) Vec<u8>);
-
-impl Buffer for Scratch {
-    #[inline]
-    fn room(&mut self, len: usize) -> Option<&mut [u8]> {
-        if self.0.len() < len {
-            self.0.resize(len, 0);
-        }
-        self.0.get_mut(..len)
-    }
-}
-
 /// The first bytes of a message.
 struct Start<'b> {
     buffer: &'b mut Scratch,
+    file: &'b File,
     most: usize,
 }
 
 impl Buffer for Start<'_> {
-    #[inline]
     fn room(&mut self, len: usize) -> Option<&mut [u8]> {
-        self.buffer.room(len.min(self.most))
+        self.room_at(0, len)
+    }
+
+    #[inline]
+    fn room_at(&mut self, offset: u64, len: usize) -> Option<&mut [u8]> {
+        self.buffer.room(self.file, offset, len.min(self.most))
+    }
+
+    #[cold]
+    fn distrusts(&self) -> Option<&'static str> {
+        self.buffer.distrusts()
     }
 }
 
@@ -200,12 +197,15 @@ impl Feed {
         self.ahead.forget();
         self.from_ahead = false;
         let select = self.select()?;
-        let mut buffer = Start { buffer: &mut self.buffer, most };
+        let mut buffer = Start { buffer: &mut self.buffer, file: &self.file, most };
         match self.file.transport().read(&mut self.cursor, select, &mut buffer) {
             Ok(None) | Err(a0_core::Error::Contended) => Ok(None),
             Ok(received) => {
                 self.first = First::Usual;
                 Ok(received)
+            }
+            Err(a0_core::Error::BufferTooSmall { size }) => {
+                Err(Error::NoMemory { path: self.file.path().to_owned(), size })
             }
             Err(source) => Err(self.file.error(source)),
         }
@@ -214,7 +214,7 @@ impl Feed {
     /// The message that [`Feed::poll`] or [`Feed::wait`] has copied.
     #[inline]
     pub(crate) fn message(&self, received: Received) -> Result<Message<'_>> {
-        let bytes = if self.from_ahead { self.ahead.bytes() } else { &self.buffer.0[..received.len] };
+        let bytes = if self.from_ahead { self.ahead.bytes() } else { self.buffer.first(received.len) };
         parse(&self.file, bytes, received)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use a0_core::{Buffer, Mem, RawMem, Received};
+use a0_core::{Mem, RawMem, Received};
 use a0_linux::{AccessLock, Mapping};
 
 use crate::error::{Error, Result};
@@ -156,18 +156,21 @@ impl Feed {
 
         let mut have = received.len.min(most);
         loop {
-            let bytes = self.buffer.0.get(..have).unwrap_or_default();
+            let bytes = self.buffer.first(have);
             // If it says more than there is, it is no packet; then all of it says why.
             let needed = head_len(bytes).min(received.len);
             if needed <= have {
                 have = needed;
                 break;
             }
-            if let Some(room) = self.buffer.room(needed) {
-                topic.mem().read(received.offset, room);
-            }
+            let room = self.buffer.room(&self.file, received.offset, needed);
+            let copied = room.map(|room| topic.mem().read(received.offset, room));
             if !topic.is_intact(&received) {
                 return Err(overwritten());
+            }
+            // Where so much cannot be had, what there is is no packet.
+            if copied.is_none() {
+                break;
             }
             have = needed;
         }

@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::file::{SharedLoan, SharedLocked};
 use crate::id::random_id;
 use crate::keys;
+use crate::reader::scratch::Scratch;
 use crate::writer::{Published, Standard, Writer};
 
 /// Headers up to this size are put together without allocating.
@@ -74,10 +75,9 @@ impl<'w> LockedWriter<'w> {
     pub(crate) fn newest(&self) -> Result<Option<Vec<u8>>> {
         let file = &self.writer.file;
         let Some(frame) = self.locked.tail().map_err(|source| file.error(source))? else { return Ok(None) };
-        // Found sound, so it is no larger than the file.
-        let mut bytes = vec![0; frame.data_size as usize];
-        self.locked.read(&frame, &mut bytes).map_err(|source| file.error(source))?;
-        Ok(Some(bytes))
+        let mut bytes = Scratch::default();
+        self.locked.read(&frame, bytes.room_for(file, &frame)?).map_err(|source| file.error(source))?;
+        Ok(Some(bytes.into_bytes()))
     }
 
     /// Writes, and releases the lock.
