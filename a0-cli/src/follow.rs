@@ -115,7 +115,11 @@ pub(crate) fn step<M>(found: Result<Option<M>, Error>, print: impl FnOnce(&M) ->
 /// Opens a file to read it, creating it if it does not exist. One that may only be read is opened for that.
 pub(crate) fn open(path: &Path) -> Outcome<File> {
     match File::open(path, &FileOptions::default()) {
-        Err(denied @ Error::File(FileError::PermissionDenied { .. } | FileError::OtherPidNamespace { .. })) => {
+        Err(
+            denied @ Error::File(
+                FileError::PermissionDenied { .. } | FileError::OtherPidNamespace { .. } | FileError::Exclusive { .. },
+            ),
+        ) => {
             match File::open(path, &FileOptions::default().access(Mode::ReadOnly)) {
                 // It was creating it that is not permitted.
                 Err(Error::File(FileError::NotFound { .. })) => Err(denied.into()),

@@ -15,6 +15,7 @@ use error::FileError;
 use holes::Filled;
 use kind::Kind;
 use mapping::Mapping;
+use namespace::Opened;
 
 pub(crate) mod create;
 mod directory;
@@ -23,6 +24,7 @@ pub(crate) mod holes;
 pub(crate) mod kind;
 pub(crate) mod mapping;
 pub(crate) mod namespace;
+mod ofd;
 pub(crate) mod remove;
 
 /// What a program wants to do with a topic, and what it promises.
@@ -31,8 +33,12 @@ pub enum Mode {
     /// Read and write beside others: the file is mapped writable, and everybody locks and notifies.
     #[default]
     Shared,
-    /// Read and write alone: mapped as for [`Mode::Shared`], but the caller promises that nobody else touches the
-    /// file, so that notifications can be left out, and locks but for one between the threads that share the open file.
+    /// Read and write alone: mapped as for [`Mode::Shared`], but while it is open nobody else can open the file to write, not
+    /// this process either, and it cannot be opened so while others have it: [`FileError::Exclusive`],
+    /// [`FileError::NotAlone`]. So notifications are left out, and locks but for one between the threads that share the open
+    /// file.
+    ///
+    /// A child process made by `fork` must leave it alone. AlephZero 0.3 does not ask whether somebody has a file for itself.
     Exclusive,
     /// Only read, beside others: the file is opened and mapped without the right to write, and is never created.
     ///
@@ -265,9 +271,8 @@ impl TopicFile {
         let mapping = Mapping::new(&fd, kind.mapped(size), access != Mode::ReadOnly).map_err(refused)?;
         holes::check(kind, &fd, &mapping, &stat, path)?;
         let mem = mapping.into_mem().map_err(refused)?;
-        if access == Mode::Shared && (kind == Kind::Deadman || is_topic(&mem)) {
-            namespace::claim(&fd, &mem, kind.pid_namespace(), path)?;
-        }
+        let opened = Opened { fd: &fd, path, mark: kind.pid_namespace() };
+        opened.claim(access, &mem, kind == Kind::Deadman || is_topic(&mem))?;
         let identity = (stat.st_dev, stat.st_ino);
         Ok((TopicFile { fd, path: path.into(), size, identity, access, created }, mem))
     }

@@ -26,7 +26,7 @@ pub struct RobustLock;
 pub enum AccessLock {
     /// Shared with other processes.
     Shared,
-    /// The caller promises that nobody else uses the file: no locking but between the threads of this process, no waking.
+    /// Nobody else has the file open to write: no locking but between the threads of this process, no waking.
     Exclusive(LocalLock),
     /// Mapped read-only: nothing can be locked or slept on.
     ReadOnly,

@@ -153,13 +153,41 @@ fn writers_and_readers_share_the_bytes() {
         let path = dir.join("topic");
         let (file, writer) = open(&path, &small());
         let reader = open(&path, &small().access(Mode::ReadOnly)).1;
-        let other = open(&path, &small().access(Mode::Exclusive)).1;
+        let other = open(&path, &small()).1;
         // The bytes outlive the file handle.
         drop(file);
         writer.write(1000, b"7");
         other.write(64 * KIB - 1, b"8");
         assert_eq!((byte(&reader, 1000), byte(&reader, 64 * KIB - 1)), (b'7', b'8'));
         assert_eq!((byte(&other, 1000), byte(&writer, 64 * KIB - 1)), (b'7', b'8'));
+    });
+}
+
+/// What `Mode::Exclusive` leaves out, it must not need.
+#[test]
+fn who_has_a_file_alone_shares_it_with_readers_only() {
+    on_each_filesystem(|dir| {
+        let (path, link) = (dir.join("topic"), dir.join("another name"));
+        let alone = small().access(Mode::Exclusive);
+        let (file, mem) = open(&path, &alone);
+        fs::hard_link(&path, &link).unwrap();
+        // The bytes outlive the file handle, and with them its right to them.
+        drop(file);
+        for path in [&path, &link] {
+            let error = refused(path, &small());
+            assert!(matches!(error, FileError::Exclusive { .. }), "{error:?}");
+            assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+            let error = refused(path, &alone);
+            assert!(matches!(error, FileError::NotAlone { .. }), "{error:?}");
+            open(path, &small().access(Mode::ReadOnly));
+        }
+        drop(mem);
+        let shared = open(&link, &small());
+        let error = refused(&path, &alone);
+        assert!(matches!(error, FileError::NotAlone { .. }), "{error:?}");
+        assert_eq!(error.errno(), libc::EBUSY);
+        drop(shared);
+        open(&path, &alone);
     });
 }
 

@@ -171,6 +171,21 @@ fn another_pid_namespace_is_refused_and_may_read() {
     assert_eq!(container.says(), "two");
 }
 
+/// As a backup does it, or somebody who means harm.
+#[test]
+fn a_lock_by_a_reader_while_a_topic_is_opened_lets_no_second_namespace_in() {
+    let topic = topic();
+    let path = Publisher::new(&topic).unwrap().file().path().to_owned();
+    let reader = std::fs::File::open(path).unwrap();
+    reader.lock().unwrap();
+    let publisher = Publisher::new(&topic).unwrap();
+    drop(reader);
+    publisher.publish("one").unwrap();
+    let container = contain("look", &topic);
+    let error = container.says();
+    assert!(error.contains("PID namespace"), "{error}");
+}
+
 #[test]
 fn a_forked_child_with_the_same_thread_id_makes_other_ids() {
     let container = contain("fork into another namespace", &topic());

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use a0_core::LockError;
+use a0_linux::FileError;
 use a0_std::{Error, File, FileOptions, Init, Loan, Mode, Packet, Publisher, ReaderSync, SubscriberSync, Writer, keys};
 use common::{file, root, text, topic, until, write};
 
@@ -326,6 +327,11 @@ fn exclusive_files_lend_only_once_at_a_time() {
     let mut loan = writer.loan(1).unwrap();
     assert_eq!(lock_error(writer.loan(1).map(drop)), LockError::Recursive);
     assert_eq!(lock_error(writer.write("x")), LockError::Recursive);
+    // Opened once more, it would have a lock of its own.
+    for mode in [Mode::Shared, Mode::Exclusive] {
+        let again = File::open(file.path(), &FileOptions::default().access(mode)).unwrap_err();
+        assert!(matches!(again, Error::File(FileError::Exclusive { .. } | FileError::NotAlone { .. })), "{again}");
+    }
     loan.write_at(0, b"1");
     loan.commit();
     assert_eq!(content(&file), ["1"]);

@@ -165,7 +165,13 @@ impl Args {
             ..ReaderOptions::default()
         };
         match SubscriberSync::new(&self.topic, options(Mode::Shared)) {
-            Err(denied @ Error::File(FileError::PermissionDenied { .. } | FileError::OtherPidNamespace { .. })) => {
+            Err(
+                denied @ Error::File(
+                    FileError::PermissionDenied { .. }
+                    | FileError::OtherPidNamespace { .. }
+                    | FileError::Exclusive { .. },
+                ),
+            ) => {
                 match SubscriberSync::new(&self.topic, options(Mode::ReadOnly)) {
                     // It was creating it that is not permitted.
                     Err(Error::File(FileError::NotFound { .. })) => Err(denied),

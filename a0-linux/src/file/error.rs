@@ -148,6 +148,38 @@ pub enum FileError {
         /// Number of the caller's namespace.
         ours: u32,
     },
+    /// Somebody has it open for itself alone, with [`Mode::Exclusive`].
+    #[error(
+        "{} is open for one alone (Mode::Exclusive), or somebody who may write to it keeps it locked (F_OFD_SETLK): use what \
+         is open, end the program that has it, or open it read-only",
+        .path.display()
+    )]
+    Exclusive {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It was to be opened with [`Mode::Exclusive`], but others have it open to write, or this program has already.
+    #[error(
+        "{} cannot be opened for one alone (Mode::Exclusive), since it is open, in this program or another: close it there, \
+         or open it with Mode::Shared",
+        .path.display()
+    )]
+    NotAlone {
+        /// The file.
+        path: PathBuf,
+    },
+    /// [`Mode::Exclusive`] needs what this filesystem does not have.
+    #[error(
+        "the filesystem of {} has no locks on files (F_OFD_SETLK), which Mode::Exclusive needs ({source}): keep topics on a \
+         tmpfs, such as /dev/shm, or open it with Mode::Shared",
+        .path.display()
+    )]
+    NoFileLocks {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// This process, or this machine, has too many files open.
     #[error("too many open files to open {} ({source}): close some, or raise the limit (ulimit -n)", .path.display())]
     TooManyFiles {
@@ -185,6 +217,9 @@ impl FileError {
             | FileError::NoHardLinks { path, .. }
             | FileError::InUse { path }
             | FileError::OtherPidNamespace { path, .. }
+            | FileError::Exclusive { path }
+            | FileError::NotAlone { path }
+            | FileError::NoFileLocks { path, .. }
             | FileError::TooManyFiles { path, .. }
             | FileError::Os { path, .. } => path,
         }
@@ -199,10 +234,14 @@ impl FileError {
             FileError::NotAFile { .. } => Errno::INVAL,
             FileError::NotADirectory { .. } => Errno::NOTDIR,
             FileError::NoSpace { .. } => Errno::NOSPC,
-            FileError::InUse { .. } | FileError::OtherPidNamespace { .. } => Errno::BUSY,
+            FileError::InUse { .. }
+            | FileError::OtherPidNamespace { .. }
+            | FileError::Exclusive { .. }
+            | FileError::NotAlone { .. } => Errno::BUSY,
             FileError::PermissionDenied { source, .. }
             | FileError::TooLarge { source, .. }
             | FileError::NoHardLinks { source, .. }
+            | FileError::NoFileLocks { source, .. }
             | FileError::TooManyFiles { source, .. }
             | FileError::Os { source, .. } => Errno::from_io_error(source).unwrap_or(Errno::IO),
         };

@@ -91,7 +91,11 @@ impl Args {
 fn open(topic: &str, create: bool) -> Result<Deadman, Error> {
     let options = FileOptions::default().create(create);
     match Deadman::with_options(topic, options.clone()) {
-        Err(denied @ Error::File(FileError::PermissionDenied { .. } | FileError::OtherPidNamespace { .. })) => {
+        Err(
+            denied @ Error::File(
+                FileError::PermissionDenied { .. } | FileError::OtherPidNamespace { .. } | FileError::Exclusive { .. },
+            ),
+        ) => {
             match Deadman::with_options(topic, options.access(Mode::ReadOnly)) {
                 // It was creating it that is not permitted.
                 Err(Error::File(FileError::NotFound { .. })) => Err(denied),
