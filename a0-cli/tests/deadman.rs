@@ -191,7 +191,15 @@ fn removed_meanwhile() {
     let owner = taken(&root, "deadman take robot");
     assert!(finish(waiter, SOON).out.contains("taken by process"));
     fs::remove_file(root.path("robot.deadman")).unwrap();
-    assert!(one_complaint(finish(owner, SOON)).contains("was removed"));
+    // It is taken in a new file, unless somebody else is faster.
+    until(|| root.run("deadman state robot").out.contains(&format!("taken by process {}", owner.id())));
+    send(&owner, Signal::SIGSTOP);
+    fs::remove_file(root.path("robot.deadman")).unwrap();
+    let other = taken(&root, "deadman take robot");
+    send(&owner, Signal::SIGCONT);
+    assert!(one_complaint(finish(owner, SOON)).contains("was removed, and somebody else has taken the new one"));
+    send(&other, Signal::SIGTERM);
+    finish(other, SOON);
 }
 
 #[test]

@@ -14,12 +14,13 @@ use crate::end::{End, Outcome};
 use crate::quantity::seconds;
 use crate::stop::Stop;
 
-/// Between two looks whether the deadman has been removed.
+/// Between two looks whether it is still ours: somebody may have removed the file.
 const PATROL: Duration = Duration::from_secs(1);
 
 /// Have a deadman, until interrupted or while a command runs
 ///
-/// Waits until nobody else has it. With a command, SIGTERM and SIGHUP are passed on to it, and its exit code is that of
+/// Waits until nobody else has it. If its file is removed, it is taken in a new one, unless somebody else was faster; without a
+/// command, that is the end. With a command, SIGTERM and SIGHUP are passed on to it, and its exit code is that of
 /// this one; should this process be killed, others see the deadman as free, although the command may live on.
 #[derive(Debug, Parser)]
 #[command(after_help = "\
@@ -86,9 +87,9 @@ impl Args {
         writeln!(output, "{}: taken, token {}{died}", Escaped(&self.topic), taken.token)?;
         output.flush()?;
         while stop.reason().is_none() {
-            if deadman.is_removed()? {
+            if !deadman.state()?.is_owner {
                 let path = deadman.path().display();
-                return Err(End::failed(format_args!("{path} was removed, and others may have taken a new one")));
+                return Err(End::failed(format_args!("{path} was removed, and somebody else has taken the new one")));
             }
             stop.sleep_until(Instant::now() + PATROL);
         }

@@ -1,6 +1,6 @@
 //! `a0 deadman wait`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use a0_linux::FileError;
 use a0_std::{Deadman, Error, FileOptions, Mode};
@@ -11,9 +11,6 @@ use crate::commands::Format;
 use crate::end::{End, Outcome};
 use crate::quantity::seconds;
 use crate::stop::Stop;
-
-/// Between two looks whether the deadman has been removed.
-const PATROL: Duration = Duration::from_secs(1);
 
 /// Wait until a deadman is released, or taken
 ///
@@ -68,21 +65,10 @@ impl Args {
     }
 
     fn wait_taken(&self, stop: &Stop) -> Result<Deadman, Error> {
-        let deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        loop {
-            let deadman = open(&self.topic, true)?;
-            stop.interrupts(deadman.interrupter());
-            loop {
-                let left = deadline.map_or(PATROL, |deadline| deadline.saturating_duration_since(Instant::now()));
-                match deadman.wait_taken(left.min(PATROL)) {
-                    Err(Error::Timeout { .. }) if left > PATROL || deadline.is_none() => {}
-                    waited => return waited.map(|_| deadman),
-                }
-                if deadman.is_removed()? {
-                    break;
-                }
-            }
-        }
+        let deadman = open(&self.topic, true)?;
+        stop.interrupts(deadman.interrupter());
+        deadman.wait_taken(self.timeout)?;
+        Ok(deadman)
     }
 }
 
