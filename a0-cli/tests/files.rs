@@ -93,6 +93,36 @@ fn stat() {
     assert!(root.ok("stat t").contains("messages           2\n"));
 }
 
+/// Such names can be published on, so every other command must understand them, too.
+#[test]
+fn topics_that_are_named_like_files() {
+    let root = Root::new();
+    for name in ["x.a0", "deep/x.pubsub.a0", "x.deadman"] {
+        // Of which nothing is there yet.
+        let expected = format!("/{name}.pubsub.a0 does not exist");
+        assert_eq!(root.fails(&format!("stat {name}")).contains(&expected), name == "x.a0", "{name}");
+        root.ok(&format!("pub {name} hello"));
+        assert_eq!(root.ok(&format!("echo {name} --init oldest --count 1")), "[1] hello\n");
+        assert!(root.ok(&format!("stat {name}")).contains(&format!("/{name}.pubsub.a0\n")));
+        assert!(root.ok(&format!("verify {name}")).contains("sound; 1 messages"));
+        for gauge in ["hz", "bw", "delay"] {
+            let facts = objects(&root.ok(&format!("{gauge} {name} --window 0.01 --count 1 --format json")));
+            assert_eq!(facts[0]["there"], true, "{gauge} {name}");
+        }
+        assert!(objects(&root.ok("ls --format json")).iter().any(|topic| topic["topic"] == name));
+        root.ok(&format!("clear {name}"));
+        // A file is what is meant as one.
+        fs::write(root.path(name), "junk").unwrap();
+        let file = root.path(name).display().to_string();
+        let complaint = root.fails(&format!("stat {file}"));
+        assert!(complaint.contains(&file) && !complaint.contains(&format!("{file}.pubsub.a0")), "{complaint}");
+        root.ok(&format!("rm {name}"));
+        assert!(root.path(name).exists() && !root.path(&format!("{name}.pubsub.a0")).exists());
+        root.ok(&format!("rm {name}"));
+        assert!(!root.path(name).exists());
+    }
+}
+
 #[test]
 fn clear_and_remove() {
     let root = Root::new();
