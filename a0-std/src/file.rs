@@ -5,10 +5,12 @@ pub(crate) mod facts;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use a0_core::{Loan, Locked, RawMem, Transport};
 use a0_linux::{AccessLock, FileError, FileOptions, Filled, LocalLock, Mapping, Mode, TopicFile};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::env;
 use crate::error::{Error, Result};
@@ -38,6 +40,8 @@ struct Open {
     mode: Mode,
     lock_timeout: Duration,
     transport: SharedTransport,
+    /// When somebody is to look again whether the file is there, by [`coarse_now`].
+    next_look: AtomicU64,
 }
 
 impl File {
@@ -55,7 +59,7 @@ impl File {
             Mode::ReadOnly => Transport::open_read_only(mem, AccessLock::ReadOnly),
         };
         let transport = transport.map_err(|source| Error::Topic { path, source })?;
-        Ok(File { open: Arc::new(Open { file, mode, lock_timeout, transport }) })
+        Ok(File { open: Arc::new(Open { file, mode, lock_timeout, transport, next_look: AtomicU64::new(0) }) })
     }
 
     /// Removes a topic's file. Programs that have it open keep what they have; newcomers start a new topic.
@@ -99,6 +103,16 @@ impl File {
     /// Whether so much of these bytes is no hole that one may ask memory for them.
     pub(crate) fn is_there(&self, range: Range<u64>, filled: &mut Filled) -> bool {
         self.open.file.is_there(range, filled)
+    }
+
+    /// The same, only now and then, for those who have nothing else to tell by. Once it has failed, it does so each time.
+    pub(crate) fn look_now_and_then(&self, now: u64) -> Result<()> {
+        let next = &self.open.next_look;
+        if now >= next.load(Ordering::Relaxed) {
+            self.check_is_there()?;
+            next.store(now + PATROL.as_nanos() as u64, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// The file that has its name now, opened in the same way; `None` if there is none, or none that is a topic yet.
@@ -153,6 +167,13 @@ impl File {
     pub(crate) fn error(&self, source: a0_core::Error) -> Error {
         Error::Topic { path: self.path().to_owned(), source }
     }
+}
+
+/// Nanoseconds of a clock that moves every few milliseconds, and is cheaper for it.
+#[inline]
+pub(crate) fn coarse_now() -> u64 {
+    let now = clock_gettime(ClockId::MonotonicCoarse);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
 /// How often users of a topic look whether its file is still there.

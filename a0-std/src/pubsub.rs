@@ -251,7 +251,8 @@ impl SubscriberSync {
     ///
     /// # Errors
     /// [`Error::BadMessage`](crate::Error::BadMessage) for a message that is no packet, [`Error::Topic`](crate::Error::Topic) for damaged content; the next call goes
-    /// on behind it.
+    /// on behind it. [`Error::TopicRemoved`](crate::Error::TopicRemoved) when everything is read and nothing more can come,
+    /// because the file was removed: noticed after about 100 ms, or 16 reads.
     pub fn read(&mut self) -> Result<Option<Message<'_>>> {
         self.reader.read()
     }

@@ -3,6 +3,7 @@
 mod ahead;
 pub(crate) mod feed;
 pub(crate) mod in_place;
+mod patrol;
 pub(crate) mod scratch;
 pub(crate) mod sync;
 pub(crate) mod threaded;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use a0_linux::FileError;
 use a0_std::{
-    Error, File, FileOptions, Init, Iter, Mode, Publisher, Reader, ReaderSync, ReaderSyncZeroCopy, RpcClient,
-    RpcServer, Subscriber, SubscriberSync, SubscriberZeroCopy, Writer,
+    Error, File, FileOptions, Init, Iter, Level, LogListenerSync, Mode, Publisher, Reader, ReaderSync,
+    ReaderSyncZeroCopy, RpcClient, RpcServer, Subscriber, SubscriberSync, SubscriberZeroCopy, Writer,
 };
 use common::{file, text, topic, until, write};
 
@@ -237,5 +237,51 @@ fn calls_end_and_servers_go_on_with_the_new_file() {
     // Until the server has found the new file, nobody reads this one.
     while client.call("after", Duration::from_millis(100)).is_err() {
         assert!(started.elapsed() < LONG, "the server has not come along");
+    }
+}
+
+#[test]
+fn reads_that_do_not_wait_find_out_too() {
+    type Read = Box<dyn FnMut() -> Result<bool, Error>>;
+    let all: [fn(&File) -> Read; 7] = [
+        |file| {
+            let mut reader = ReaderSync::new(file, Init::Oldest).unwrap();
+            Box::new(move || Ok(reader.read()?.is_some()))
+        },
+        |file| {
+            let mut reader = ReaderSync::new(file, Init::Oldest).unwrap();
+            Box::new(move || Ok(reader.read_batch(|_| ())? > 0))
+        },
+        |file| {
+            let mut reader = ReaderSync::new(file, Init::Oldest).unwrap();
+            Box::new(move || Ok(reader.read_in_place(|_| ())?.is_some()))
+        },
+        |file| {
+            let mut reader = ReaderSync::new(file, Init::Oldest).unwrap();
+            Box::new(move || Ok(reader.read_locked(|_| ())?.is_some()))
+        },
+        |file| {
+            let mut reader = ReaderSyncZeroCopy::new(file, Init::Oldest).unwrap();
+            Box::new(move || Ok(reader.read(|_| ())?.is_some()))
+        },
+        |file| {
+            let mut reader = ReaderSync::new(file, Init::Oldest).unwrap();
+            reader.read().unwrap();
+            Box::new(move || reader.can_read())
+        },
+        |file| {
+            let mut listener = LogListenerSync::from_file(file, Level::Dbg, Init::Oldest).unwrap();
+            Box::new(move || Ok(listener.read()?.is_some()))
+        },
+    ];
+    for (n, read) in all.into_iter().enumerate() {
+        let file = file(1 << 16);
+        write(&file, &["0"]);
+        let mut read = read(&file);
+        assert!(File::remove(file.path()).unwrap());
+        // What was there comes first.
+        assert!(n >= 5 || read().unwrap());
+        until(|| is_removed(&read()));
+        assert!((0..100).all(|_| is_removed(&read())), "{n}");
     }
 }

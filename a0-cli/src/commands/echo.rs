@@ -124,8 +124,9 @@ impl Args {
                         break;
                     }
                 }
-                Ok(None) if last.is_some() => break,
-                Ok(None) => {
+                Ok(None) | Err(Error::TopicRemoved { .. }) if last.is_some() => break,
+                // What waits says that it was removed, too.
+                Ok(None) | Err(Error::TopicRemoved { .. }) => {
                     printer.output.flush()?;
                     let wait = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
                     match subscriber.read_blocking(wait) {

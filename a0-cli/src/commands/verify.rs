@@ -107,8 +107,8 @@ fn parse_all(file: &File, last: u64, known: bool, mut report: impl FnMut(String)
                     break;
                 }
             }
-            // Nothing left, or writers are in the way.
-            Ok(None) => tries += 1,
+            // Nothing left, or writers are in the way; it does not matter whether the file was removed since.
+            Ok(None) | Err(Error::TopicRemoved { .. }) => tries += 1,
             Err(Error::BadMessage { seq, source, .. }) => {
                 (bad, tries) = (bad + 1, 0);
                 report(format!("message {seq} is not a valid packet: {source}"));

@@ -52,6 +52,10 @@ impl Tap {
         match reader.read() {
             Ok(Some(message)) => Ok(Found::Message(message)),
             Ok(None) => Ok(Found::Nothing),
+            Err(Error::TopicRemoved { .. }) => {
+                self.next_look = Instant::now();
+                Ok(Found::Nothing)
+            }
             Err(Error::BadMessage { missed, .. }) => Ok(Found::Damaged { missed }),
             Err(Error::Topic { source: a0_core::Error::Corrupt(_), .. }) => Ok(Found::Damaged { missed: 0 }),
             Err(error) => Err(error.into()),

@@ -186,12 +186,14 @@ impl LogListenerSync {
     /// # Errors
     /// [`Error::BadMessage`](crate::Error::BadMessage) for a message that is no packet,
     /// [`Error::Topic`](crate::Error::Topic) for damaged content; the next call goes on behind it.
+    /// [`Error::TopicRemoved`](crate::Error::TopicRemoved) as [`ReaderSync::read`](crate::ReaderSync::read).
     pub fn read(&mut self) -> Result<Option<LogMessage<'_>>> {
         while let Some(received) = self.feed.poll()? {
             if let Some(level) = self.filter.admits(&self.feed.message(received)?) {
                 return Ok(Some(self.filter.hand_out(self.feed.message(received)?, level)));
             }
         }
+        self.feed.or_removed(None::<()>)?;
         Ok(None)
     }
 

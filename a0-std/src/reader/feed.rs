@@ -6,11 +6,12 @@ use a0_core::{Buffer, Cursor, LockError, Received, Select};
 use a0_linux::Mode;
 
 use crate::error::{Error, Result};
-use crate::file::{File, PATROL};
+use crate::file::{File, PATROL, coarse_now};
 use crate::message::Message;
 use crate::packet::PacketView;
 use crate::reader::ahead::Ahead;
 use crate::reader::in_place::HEAD;
+use crate::reader::patrol::Patrol;
 use crate::reader::scratch::Scratch;
 use crate::reader::wait::Wait;
 use crate::reader::{Init, Interrupter, Iter, ReaderOptions};
@@ -49,6 +50,7 @@ pub(crate) struct Feed {
     /// When to look again whether the file is there.
     next_look: Instant,
     interrupter: Interrupter,
+    patrol: Patrol,
 }
 
 /// How the very first message is chosen.
@@ -110,6 +112,7 @@ impl Feed {
             sleep: SHORTEST_SLEEP,
             next_look: Instant::now(),
             interrupter: Interrupter::new(file),
+            patrol: Patrol::default(),
         })
     }
 
@@ -144,7 +147,20 @@ impl Feed {
     }
 
     pub(crate) fn can_read(&self) -> Result<bool> {
-        self.file.transport().has_news(&self.cursor).map_err(|source| self.file.error(source))
+        let can_read = self.file.transport().has_news(&self.cursor).map_err(|source| self.file.error(source))?;
+        if !can_read {
+            self.file.look_now_and_then(coarse_now())?;
+        }
+        Ok(can_read)
+    }
+
+    /// What a read gives that does not wait: if there is nothing, this finds out, now and then, that nothing will ever come.
+    #[inline]
+    pub(crate) fn or_removed<T>(&mut self, found: Option<T>) -> Result<Option<T>> {
+        if found.is_none() {
+            self.patrol.look(&self.file)?;
+        }
+        Ok(found)
     }
 
     #[inline(always)]

@@ -190,7 +190,8 @@ impl ReaderSync {
     /// # Errors
     /// [`Error::Overwritten`], or as [`ReaderSync::read`].
     pub fn read_in_place<R>(&mut self, look: impl FnOnce(View<'_>) -> R) -> Result<Option<R>> {
-        self.feed.poll_view(look)
+        let found = self.feed.poll_view(look)?;
+        self.feed.or_removed(found)
     }
 
     /// Waits for the next message, at most `timeout` (a `Duration`, or `None` for as long as it takes), and looks at it
@@ -215,6 +216,7 @@ impl ReaderSync {
     /// # Errors
     /// As [`ReaderSync::read`], and those of locking; read-only files cannot be locked.
     pub fn read_locked<R>(&mut self, look: impl FnOnce(Message<'_>) -> R) -> Result<Option<R>> {
-        self.feed.poll_in_place(look)
+        let found = self.feed.poll_in_place(look)?;
+        self.feed.or_removed(found)
     }
 }

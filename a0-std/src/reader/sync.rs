@@ -29,7 +29,7 @@ impl ReaderSync {
     /// Whether [`ReaderSync::read`] would give a message.
     ///
     /// # Errors
-    /// [`Error::Topic`](crate::Error::Topic).
+    /// [`Error::Topic`](crate::Error::Topic), [`Error::TopicRemoved`](crate::Error::TopicRemoved).
     pub fn can_read(&self) -> Result<bool> {
         self.feed.can_read()
     }
@@ -39,8 +39,11 @@ impl ReaderSync {
     /// # Errors
     /// [`Error::BadMessage`](crate::Error::BadMessage) for a message that is no packet,
     /// [`Error::Topic`](crate::Error::Topic) for damaged content; the next call goes on behind it.
+    /// [`Error::TopicRemoved`](crate::Error::TopicRemoved) when everything is read and nothing more can come, because the file
+    /// was removed: noticed after about 100 ms, or 16 reads.
     pub fn read(&mut self) -> Result<Option<Message<'_>>> {
-        match self.feed.poll()? {
+        let found = self.feed.poll()?;
+        match self.feed.or_removed(found)? {
             Some(received) => self.feed.message(received).map(Some),
             None => Ok(None),
         }
@@ -52,7 +55,8 @@ impl ReaderSync {
     /// # Errors
     /// As [`ReaderSync::read`], for the first one only.
     pub fn read_batch(&mut self, each: impl FnMut(Result<Message<'_>>)) -> Result<usize> {
-        let first = self.feed.poll_ahead()?;
+        let found = self.feed.poll_ahead()?;
+        let first = self.feed.or_removed(found)?;
         Ok(first.map_or(0, |first| self.hand_out(first, each)))
     }
 
@@ -123,7 +127,7 @@ impl ReaderSyncZeroCopy {
     /// Whether [`ReaderSyncZeroCopy::read`] would find a message.
     ///
     /// # Errors
-    /// [`Error::Topic`](crate::Error::Topic).
+    /// [`Error::Topic`](crate::Error::Topic), [`Error::TopicRemoved`](crate::Error::TopicRemoved).
     pub fn can_read(&self) -> Result<bool> {
         self.feed.can_read()
     }
@@ -133,7 +137,8 @@ impl ReaderSyncZeroCopy {
     /// # Errors
     /// As [`ReaderSync::read`]; read-only files cannot be locked.
     pub fn read<R>(&mut self, look: impl FnOnce(Message<'_>) -> R) -> Result<Option<R>> {
-        self.feed.poll_in_place(look)
+        let found = self.feed.poll_in_place(look)?;
+        self.feed.or_removed(found)
     }
 
     /// Looks at the next message in place; waits for it, at most `timeout`.
