@@ -201,6 +201,9 @@ typedef struct a0rs_discovery a0rs_discovery;
 
 // Room for a payload in the topic itself, for the thread that has asked for it, and no other.
 //
+// The pointer to it is good until the loan is committed or dropped, or that thread ends: then the system hands the topic's
+// lock on, and the room is others'.
+//
 // The topic is locked until it is committed or dropped: whoever else wants to publish there waits. Nobody sees
 // anything of a loan before it is committed, and nobody ever does if it is dropped instead, or the program dies.
 typedef struct a0rs_loan a0rs_loan;
@@ -622,7 +625,8 @@ a0rs_error a0rs_loan_commit(a0rs_loan *loan,
                             size_t len,
                             a0rs_published *published);
 
-// Publishes nothing, and frees the loan. Null is an error, and so is another thread than its own.
+// Publishes nothing, and frees the loan. Null is an error, and so is another thread than its own: then the loan stays, and
+// the topic stays locked, until that thread drops it or ends.
 a0rs_error a0rs_loan_drop(a0rs_loan *loan);
 
 // Serves a topic; creates it if it does not exist. `options`, `on_cancelled` and `free_user` may be null.

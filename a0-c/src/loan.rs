@@ -16,13 +16,16 @@ use crate::pubsub::a0rs_publisher;
 
 /// Room for a payload in the topic itself, for the thread that has asked for it, and no other.
 ///
+/// The pointer to it is good until the loan is committed or dropped, or that thread ends: then the system hands the topic's
+/// lock on, and the room is others'.
+///
 /// The topic is locked until it is committed or dropped: whoever else wants to publish there waits. Nobody sees
 /// anything of a loan before it is committed, and nobody ever does if it is dropped instead, or the program dies.
 pub struct a0rs_loan {
-    /// Gone when it was committed. Before `_publisher`, so that it goes first.
+    /// Gone when it was committed. Before `publisher`, so that it goes first.
     loan: Loan<'static>,
     thread: ThreadId,
-    _publisher: Arc<Publisher>,
+    publisher: Arc<Publisher>,
 }
 
 /// Lends room for a payload of `len` bytes in a packet with headers. `data` gets where it is, to be filled until the
@@ -46,7 +49,7 @@ pub unsafe extern "C" fn a0rs_publisher_loan(
         // SAFETY: what it borrows is in the Arc beside it, which neither moves it nor lets go of it before.
         let mut loan = unsafe { mem::transmute::<Loan<'_>, Loan<'static>>(loan) };
         *data = loan.with(|bytes| bytes.as_mut_ptr()).cast();
-        let loan = a0rs_loan { loan, thread: thread::current().id(), _publisher: publisher };
+        let loan = a0rs_loan { loan, thread: thread::current().id(), publisher };
         *out = Box::into_raw(Box::new(loan));
         Ok(())
     })
@@ -57,7 +60,11 @@ fn of_this_thread(loan: *mut a0rs_loan) -> Result<Box<a0rs_loan>> {
     // SAFETY: null, or a loan that is neither committed nor dropped, as every caller promises.
     let seen = given("loan", unsafe { loan.as_ref() })?;
     if seen.thread != thread::current().id() {
-        return Err(argument("loan", "it belongs to another thread, and only that one can commit or drop it"));
+        let path = seen.publisher.file().path().display();
+        let reason = format!(
+            "it belongs to another thread, and only that one can commit or drop it; until it does, or ends, {path} stays locked"
+        );
+        return Err(argument("loan", &reason));
     }
     // SAFETY: the pointer came out of such a box, and nobody uses the loan any more.
     Ok(unsafe { Box::from_raw(loan) })
@@ -72,14 +79,15 @@ pub unsafe extern "C" fn a0rs_loan_commit(
     published: Option<&mut MaybeUninit<a0rs_published>>,
 ) -> a0rs_error {
     guard(|| {
-        let a0rs_loan { mut loan, _publisher, .. } = *of_this_thread(loan)?;
+        let a0rs_loan { mut loan, publisher: _publisher, .. } = *of_this_thread(loan)?;
         loan.truncate(len);
         tell(published, loan.commit().into());
         Ok(())
     })
 }
 
-/// Publishes nothing, and frees the loan. Null is an error, and so is another thread than its own.
+/// Publishes nothing, and frees the loan. Null is an error, and so is another thread than its own: then the loan stays, and
+/// the topic stays locked, until that thread drops it or ends.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn a0rs_loan_drop(loan: *mut a0rs_loan) -> a0rs_error {
     guard(|| of_this_thread(loan).map(drop))

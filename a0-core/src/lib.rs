@@ -24,6 +24,19 @@
 //! # Ok::<(), a0_core::Error>(())
 //! ```
 //!
+//! # What its safety rests on
+//!
+//! Safe code cannot corrupt memory with this crate, whatever the memory of a topic holds and whoever writes to it meanwhile:
+//! every number in it is checked before it is used, every access is bounds-checked, and what is copied may be torn until it is
+//! found to be whole. No reference to shared bytes is made, but by two unsafe functions that say what they ask for
+//! ([`RawMem::bytes`], [`RawMem::bytes_mut`]). It rests on this:
+//!
+//! * Who calls [`RawMem::new`], which is unsafe, gives memory that stays there as long as its owner lives.
+//! * The processor loads and stores aligned words of one, four and eight bytes at once, and keeps to its memory model.
+//! * [`Mem`] and [`Lock`] are safe traits, and methods of theirs such as [`Mem::write`] and [`Lock::unlock`] are safe to call.
+//!   Who calls them without need can damage a topic's messages, as any program that may write to it can, and no memory
+//!   but that. But who hands out slices under the lock must hand out neither to others.
+//!
 //! | feature, none on by default | what it adds |
 //! |---|---|
 //! | `defmt` | `defmt::Format` for the public value and error types |

@@ -22,6 +22,19 @@
 //! topic.lock(None)?.push(b"ready")?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # What its safety rests on
+//!
+//! As in [`a0_core`], safe code makes no reference to the bytes of a topic, so nobody who writes to the file can do harm to a
+//! program's memory. References are made in [`in_place`], whose functions are unsafe and say what they ask for: that who may
+//! write to the file keeps to the protocol, this process included. Beyond that:
+//!
+//! * A mapping lives as long as the [`Mapping`] that owns it, and longer if the kernel may still look at a lock in it.
+//! * The kernel looks at the robust list of a thread when that ends, and hands on the locks in it; an owner that it does not
+//!   know is dead, in the PID namespace that the file is marked with.
+//! * Locks of open file descriptions (`F_OFD_SETLK`) hold as long as a file is open. They keep out a second PID namespace, and
+//!   whoever else wants what is open with [`Mode::Exclusive`]. On a filesystem without them there is no such mode.
+//! * A file that is truncated ends those who touch what is gone with `SIGBUS`.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod clock;

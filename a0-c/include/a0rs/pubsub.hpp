@@ -5,11 +5,17 @@
 
 #include "base.hpp"
 
+#include <cstdio>
+#include <exception>
 #include <type_traits>
 
 namespace a0rs {
 
-/// Room for a payload in the topic itself; publishes nothing unless it is committed. For one thread.
+/// Room for a payload in the topic itself; publishes nothing unless it is committed.
+///
+/// It belongs to the thread that has asked for it, and so does the lock of the topic. Where it is destroyed in another one, the
+/// lock cannot be released: that is said on stderr, and ends the program (`std::terminate`), as a `std::thread` that nobody has
+/// joined does. With the program the lock is free again, and others go on.
 class Loan {
   public:
     char *data() const noexcept { return static_cast<char *>(data_); }
@@ -26,7 +32,11 @@ class Loan {
 
   private:
     friend class Publisher;
-    static void drop(a0rs_loan *loan) noexcept { (void)a0rs_loan_drop(loan); }
+    static void drop(a0rs_loan *loan) noexcept {
+        if (a0rs_loan_drop(loan) == A0RS_OK) return;
+        std::fprintf(stderr, "a0rs::Loan is destroyed in the wrong thread: %s\n", a0rs_error_message());
+        std::terminate();
+    }
     Loan(a0rs_loan *loan, void *data, size_t size) : loan_(loan), data_(data), size_(size) {}
 
     detail::Handle<a0rs_loan, drop> loan_;
