@@ -140,6 +140,15 @@ pub enum LockError {
         /// Thread id found in the lock word.
         owner: u32,
     },
+    /// The system does not tell anybody when a thread dies that holds a lock.
+    #[error(
+        "robust locks are refused (errno {errno}), so nobody would be told if this program died while it writes: allow it \
+         the system calls get_robust_list and set_robust_list, or accept that with A0_FRAGILE_LOCKS=1"
+    )]
+    Fragile {
+        /// Error number.
+        errno: i32,
+    },
     /// One thread holds as many topics as it can.
     #[error("this thread holds {limit} topic locks already")]
     TooMany {

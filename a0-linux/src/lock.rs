@@ -8,6 +8,7 @@ use a0_core::layout::{Field, header};
 use a0_core::{Acquired, Lock, LockError, RawMem, ReadOnly, Unshared};
 pub use local::LocalLock;
 
+use crate::file::mapping::Mapping;
 use crate::futex;
 use crate::pi::{self, Mutex};
 
@@ -16,8 +17,11 @@ const TOPIC: Mutex = Mutex::at(header::MUTEX_NEXT.offset(), header::PID_NAMESPAC
 
 /// The lock of a topic that other processes use too.
 ///
-/// A thread may hold up to 8 topics at once. Registering with the kernel displaces the C library's list of robust
-/// mutexes for threads that use this lock; programs that rely on `PTHREAD_MUTEX_ROBUST` must keep those to other threads.
+/// A thread may hold up to 8 topics at once. Its robust mutexes (`PTHREAD_MUTEX_ROBUST`, as in LMDB) go on working, and so
+/// do other copies of this library, and AlephZero's own C library. The price: of a thread that dies while it holds a topic *and*
+/// has locked or released such a mutex meanwhile, or holds one and two topics, the kernel may not tell. Whoever waits for
+/// the topic in the kernel gets it all the same; otherwise the next one who wants it finds out that its owner does not exist, and
+/// gets it, as after any death.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RobustLock;
 
@@ -32,48 +36,54 @@ pub enum AccessLock {
     ReadOnly,
 }
 
-impl<O> Lock<RawMem<O>> for RobustLock {
+// Not for any memory: a `Mapping` stays as long as the kernel may look at a lock in it.
+impl Lock<RawMem<Mapping>> for RobustLock {
     #[inline(always)]
-    fn lock(&self, mem: &RawMem<O>, timeout: Option<Duration>) -> Result<Acquired, LockError> {
+    fn lock(&self, mem: &RawMem<Mapping>, timeout: Option<Duration>) -> Result<Acquired, LockError> {
         pi::lock(mem, TOPIC, timeout)
     }
 
-    fn try_lock(&self, mem: &RawMem<O>) -> Result<Option<Acquired>, LockError> {
+    fn try_lock(&self, mem: &RawMem<Mapping>) -> Result<Option<Acquired>, LockError> {
         pi::try_lock(mem, TOPIC)
     }
 
     #[inline(always)]
-    fn unlock(&self, mem: &RawMem<O>) {
+    fn unlock(&self, mem: &RawMem<Mapping>) {
         pi::unlock(mem, TOPIC);
     }
 
-    fn wait(&self, mem: &RawMem<O>, word: Field<u32>, expected: u32, timeout: Duration) -> Result<(), LockError> {
+    fn wait(&self, mem: &RawMem<Mapping>, word: Field<u32>, expected: u32, timeout: Duration) -> Result<(), LockError> {
         futex::wait(mem.atomic_u32(word), expected, timeout)
     }
 
-    fn wake(&self, mem: &RawMem<O>, word: Field<u32>) {
+    fn wake(&self, mem: &RawMem<Mapping>, word: Field<u32>) {
         futex::wake_all(mem.atomic_u32(word));
     }
 
-    fn wait_requeue(&self, mem: &RawMem<O>, events: u32, timeout: Duration) -> Result<Option<Acquired>, LockError> {
+    fn wait_requeue(
+        &self,
+        mem: &RawMem<Mapping>,
+        events: u32,
+        timeout: Duration,
+    ) -> Result<Option<Acquired>, LockError> {
         pi::wait_requeue(mem, header::EVENTS, TOPIC, events, timeout)
     }
 
-    fn requeue(&self, mem: &RawMem<O>) {
+    fn requeue(&self, mem: &RawMem<Mapping>) {
         pi::requeue(mem, header::EVENTS, TOPIC);
     }
 }
 
-impl<O> Lock<RawMem<O>> for AccessLock {
+impl Lock<RawMem<Mapping>> for AccessLock {
     #[inline(always)]
-    fn lock(&self, mem: &RawMem<O>, timeout: Option<Duration>) -> Result<Acquired, LockError> {
+    fn lock(&self, mem: &RawMem<Mapping>, timeout: Option<Duration>) -> Result<Acquired, LockError> {
         match self {
             AccessLock::Shared => RobustLock.lock(mem, timeout),
             AccessLock::Exclusive(lock) => lock.lock(timeout),
             AccessLock::ReadOnly => ReadOnly.lock(mem, timeout),
         }
     }
-    fn try_lock(&self, mem: &RawMem<O>) -> Result<Option<Acquired>, LockError> {
+    fn try_lock(&self, mem: &RawMem<Mapping>) -> Result<Option<Acquired>, LockError> {
         match self {
             AccessLock::Shared => RobustLock.try_lock(mem),
             AccessLock::Exclusive(lock) => Ok(lock.try_lock()),
@@ -81,7 +91,7 @@ impl<O> Lock<RawMem<O>> for AccessLock {
         }
     }
     #[inline(always)]
-    fn unlock(&self, mem: &RawMem<O>) {
+    fn unlock(&self, mem: &RawMem<Mapping>) {
         match self {
             AccessLock::Shared => RobustLock.unlock(mem),
             AccessLock::Exclusive(lock) => lock.unlock(),
@@ -91,26 +101,31 @@ impl<O> Lock<RawMem<O>> for AccessLock {
     fn can_sleep(&self) -> bool {
         matches!(self, AccessLock::Shared)
     }
-    fn wait(&self, mem: &RawMem<O>, word: Field<u32>, expected: u32, timeout: Duration) -> Result<(), LockError> {
+    fn wait(&self, mem: &RawMem<Mapping>, word: Field<u32>, expected: u32, timeout: Duration) -> Result<(), LockError> {
         match self {
             AccessLock::Shared => RobustLock.wait(mem, word, expected, timeout),
             AccessLock::Exclusive(_) => Unshared.wait(mem, word, expected, timeout),
             AccessLock::ReadOnly => ReadOnly.wait(mem, word, expected, timeout),
         }
     }
-    fn wake(&self, mem: &RawMem<O>, word: Field<u32>) {
+    fn wake(&self, mem: &RawMem<Mapping>, word: Field<u32>) {
         if let AccessLock::Shared = self {
             RobustLock.wake(mem, word);
         }
     }
-    fn wait_requeue(&self, mem: &RawMem<O>, events: u32, timeout: Duration) -> Result<Option<Acquired>, LockError> {
+    fn wait_requeue(
+        &self,
+        mem: &RawMem<Mapping>,
+        events: u32,
+        timeout: Duration,
+    ) -> Result<Option<Acquired>, LockError> {
         match self {
             AccessLock::Shared => RobustLock.wait_requeue(mem, events, timeout),
             AccessLock::Exclusive(_) => Unshared.wait_requeue(mem, events, timeout),
             AccessLock::ReadOnly => ReadOnly.wait_requeue(mem, events, timeout),
         }
     }
-    fn requeue(&self, mem: &RawMem<O>) {
+    fn requeue(&self, mem: &RawMem<Mapping>) {
         if let AccessLock::Shared = self {
             RobustLock.requeue(mem);
         }

@@ -30,6 +30,9 @@ const MOST_PAUSES: u32 = 32;
 /// So it takes a little longer than waking a thread on an idle core.
 const PATIENCE: Duration = Duration::from_micros(50);
 
+/// Between two looks of those who cannot sleep.
+const POLL: Duration = Duration::from_millis(5);
+
 /// How often to try again what others may have prevented, before the time is looked at.
 const TRIES: u32 = 16;
 
@@ -99,12 +102,13 @@ pub(crate) fn try_lock<O>(mem: &RawMem<O>, mutex: Mutex) -> Result<Option<Acquir
 #[inline(always)]
 pub(crate) fn unlock<O>(mem: &RawMem<O>, mutex: Mutex) {
     let word = mem.atomic_u32(mutex.word());
-    if word.compare_exchange(thread::id(), 0, Ordering::Release, Ordering::Relaxed).is_err() {
-        // The kernel hands the lock to a waiter. Should it refuse, the word was overwritten by somebody who does
-        // not keep to the protocol, and there is nothing left to release.
-        let _ = futex::unlock_pi(word, SHARED);
-    }
-    thread::leave(mem, mutex.at, Word::Pi);
+    thread::leave(mem, mutex.at, Word::Pi, |tid| {
+        if word.compare_exchange(tid, 0, Ordering::Release, Ordering::Relaxed).is_err() {
+            // The kernel hands the lock to a waiter. Should it refuse, the word was overwritten by somebody who does
+            // not keep to the protocol, and there is nothing left to release.
+            let _ = futex::unlock_pi(word, SHARED);
+        }
+    });
 }
 
 /// Sleeps while the counter is `events`, at most `timeout`; whoever is woken owns the mutex.
@@ -117,7 +121,14 @@ pub(crate) fn wait_requeue<O>(
 ) -> Result<Option<Acquired>, LockError> {
     let word = mem.atomic_u32(mutex.word());
     // From the moment the kernel gives us the lock, our death must be noticed.
-    let entry = thread::enter(mem, mutex.at, Word::Pi)?;
+    let entry = match thread::enter(mem, mutex.at, Word::Pi) {
+        Err(LockError::Fragile { .. }) => {
+            // Sleeping there would end with a lock that nobody may have.
+            std::thread::sleep(timeout.min(POLL));
+            return Ok(None);
+        }
+        entry => entry?,
+    };
     let until = deadline(ClockId::Monotonic, timeout);
     match futex::wait_requeue_pi(mem.atomic_u32(counter), SHARED, events, Some(&until), word) {
         Ok(()) => {

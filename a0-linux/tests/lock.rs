@@ -5,6 +5,7 @@
 #[path = "common/actor.rs"]
 mod actor;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
@@ -19,6 +20,7 @@ use tempfile::TempDir;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+const OWNER: u32 = 0x3FFF_FFFF;
 const WAITERS: u32 = 0x8000_0000;
 
 /// Much longer than anything takes, on busy machines, too.
@@ -41,6 +43,13 @@ fn take(mem: &RawMem<Mapping>) -> Acquired {
     let how = RobustLock.lock(mem, Some(PATIENCE)).unwrap();
     RobustLock.unlock(mem);
     how
+}
+
+/// The same where nobody is alive who had it: the kernel, and not who comes next, has found that out.
+fn take_of_dead(mem: &RawMem<Mapping>) -> Acquired {
+    let word = mem.load_u32(header::LOCK_WORD, SeqCst);
+    assert_eq!(word & OWNER, 0, "the kernel was not told");
+    take(mem)
 }
 
 fn hold(mem: &RawMem<Mapping>) {
@@ -127,7 +136,7 @@ fn died_after(script: &str) -> Vec<usize> {
     let dir = folder();
     let all = topics(dir.path(), 4);
     start(script, dir.path()).kill();
-    let dead = (0..4).filter(|i| take(&all[*i]) == Acquired::OwnerDied).collect();
+    let dead = (0..4).filter(|i| take_of_dead(&all[*i]) == Acquired::OwnerDied).collect();
     // Said once, and then no more.
     assert!(all.iter().all(|mem| take(mem) == Acquired::Clean));
     dead
@@ -185,7 +194,7 @@ fn deaths_at_random_instants_leave_no_topic_locked() {
         }
         thread::sleep(Duration::from_micros(round * 7919 % 3000));
         actor.kill();
-        dead += all.iter().filter(|mem| take(mem) == Acquired::OwnerDied).count();
+        dead += all.iter().filter(|mem| take_of_dead(mem) == Acquired::OwnerDied).count();
     }
     // Two of four are held at any moment, on average.
     assert!(dead > 200, "only {dead} locks were held by those killed");
@@ -201,7 +210,7 @@ fn a_lock_is_not_taken_twice_by_one_thread() {
     assert_eq!(RobustLock.lock(&mem, None), Err(LockError::Recursive));
     assert_eq!(RobustLock.lock(&other_mapping, None), Err(LockError::Recursive));
     assert_eq!(RobustLock.try_lock(&mem), Ok(None));
-    assert_eq!(mem.load_u32(header::LOCK_WORD, SeqCst) & 0x3FFF_FFFF, thread_id(), "still held");
+    assert_eq!(mem.load_u32(header::LOCK_WORD, SeqCst) & OWNER, thread_id(), "still held");
     RobustLock.unlock(&mem);
     assert_eq!(take(&other_mapping), Acquired::Clean);
     assert_eq!(take(&mem), Acquired::Clean);
@@ -308,26 +317,64 @@ fn death_of_a_thread_is_enough() {
         scope.spawn(|| theirs.iter().for_each(hold));
     });
     for mem in &all {
-        assert_eq!(take(mem), Acquired::OwnerDied);
+        assert_eq!(take_of_dead(mem), Acquired::OwnerDied);
     }
 }
 
-/// Safe code can leak a guard and drop its topic. The lock is held all the same, and its memory is written to when the thread
-/// takes another one.
+/// Safe code can leak a guard and drop its topic, in whichever thread. The lock is held all the same: the kernel looks at it
+/// when the thread ends.
 #[test]
 fn a_guard_that_was_leaked_keeps_its_memory() {
     let dir = folder();
-    let (path, other) = (dir.path().join("0"), open(&dir.path().join("1")));
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            let topic = Transport::open(open(&path), RobustLock).unwrap();
-            std::mem::forget(topic.lock(None).unwrap());
-            drop(topic);
-            hold(&other);
-            RobustLock.unlock(&other);
+    for dropped_elsewhere in [false, true] {
+        let (path, other) = (dir.path().join("0"), open(&dir.path().join("1")));
+        // The maps know a file by the name it was opened by, and a new one was opened without.
+        drop(open(&path));
+        let is_mapped = || fs::read_to_string("/proc/self/maps").unwrap().contains(path.to_str().unwrap());
+        // Joined, and not only ended: then the kernel has taken its last look.
+        thread::scope(|scope| {
+            let leaking = scope.spawn(|| {
+                let topic = Transport::open(open(&path), RobustLock).unwrap();
+                std::mem::forget(topic.lock(None).unwrap());
+                match dropped_elsewhere {
+                    true => thread::scope(|scope| scope.spawn(|| drop(topic)).join().unwrap()),
+                    false => drop(topic),
+                }
+                assert!(is_mapped(), "dropped elsewhere: {dropped_elsewhere}");
+                hold(&other);
+                RobustLock.unlock(&other);
+            });
+            leaking.join().unwrap();
         });
-    });
-    assert_eq!(take(&open(&path)), Acquired::OwnerDied);
+        assert_eq!(take_of_dead(&open(&path)), Acquired::OwnerDied);
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+/// Whoever may write to a topic can spoil its links. The others have nothing to do with that.
+#[test]
+fn a_damaged_topic_leaves_the_other_locks_of_its_thread() {
+    for damaged in [0, 1, 2] {
+        let dir = folder();
+        let all = topics(dir.path(), 3);
+        let holder = start("hold 0 1 2", dir.path());
+        all[damaged].store_u64(header::MUTEX_NEXT, 0x1010, SeqCst);
+        holder.kill();
+        // What is inside of it the kernel has found; what is around it has no owner either.
+        for (i, mem) in all.iter().enumerate() {
+            let word = mem.load_u32(header::LOCK_WORD, SeqCst);
+            assert!(i < damaged || word & OWNER == 0, "{i}, where {damaged} is damaged: {word:#x}");
+            assert_eq!(take(mem), Acquired::OwnerDied);
+            assert_eq!(take(mem), Acquired::Clean);
+        }
+    }
+    // The same where its memory is gone.
+    let dir = folder();
+    let all = topics(dir.path(), 2);
+    let holder = start("hold 0 1", dir.path());
+    fs::File::options().write(true).open(dir.path().join("0")).unwrap().set_len(0).unwrap();
+    holder.kill();
+    assert_eq!(take_of_dead(&all[1]), Acquired::OwnerDied);
 }
 
 #[test]
@@ -363,7 +410,7 @@ fn a_forked_child_has_locks_of_its_own() {
     assert_eq!(status, 0, "the child found something wrong");
 
     assert_eq!(take(&own), Acquired::OwnerDied);
-    assert_eq!(mem.load_u32(header::LOCK_WORD, SeqCst) & 0x3FFF_FFFF, parent, "the parent still has its lock");
+    assert_eq!(mem.load_u32(header::LOCK_WORD, SeqCst) & OWNER, parent, "the parent still has its lock");
     RobustLock.unlock(&mem);
     assert_eq!(take(&mem), Acquired::Clean);
 }

@@ -51,10 +51,11 @@ pub(super) fn try_take(mem: &RawMem<Mapping>) -> Result<Option<Took>, LockError>
 pub(super) fn release(mem: &RawMem<Mapping>, tid: u32) {
     let word = mem.atomic_u32(WORD);
     let free = |word| (owner_of(word) == Some(tid)).then_some(word & WAITERS);
-    if word.fetch_update(Release, Relaxed, free).is_ok() {
-        futex::wake_all(word);
-    }
-    thread::leave(mem, ENTRY, Word::Plain);
+    thread::leave(mem, ENTRY, Word::Plain, |_| {
+        if word.fetch_update(Release, Relaxed, free).is_ok() {
+            futex::wake_all(word);
+        }
+    });
 }
 
 pub(super) fn sleep(mem: &RawMem<Mapping>, seen: &DeadmanSight, at_most: Duration) -> Result<(), LockError> {

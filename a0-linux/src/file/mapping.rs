@@ -25,9 +25,9 @@ pub struct Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // A lock whose guard was leaked (`mem::forget`) is held until its thread ends. The kernel looks at it then, and
-        // whatever else the thread locks meanwhile is linked to it.
-        if thread::has_entry_in(self.bytes.as_mut_ptr(), self.bytes.len()) {
+        // A lock whose guard was leaked (`mem::forget`), in whichever thread, is held until that thread ends. The kernel
+        // looks at it then, and whatever else the thread locks meanwhile is linked to it.
+        if thread::is_used(self.bytes.as_mut_ptr(), self.bytes.len()) {
             return;
         }
         // SAFETY: neither is used again.
