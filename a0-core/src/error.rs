@@ -49,7 +49,8 @@ pub enum Error {
         /// The offset asked for.
         offset: u64,
     },
-    /// A reader that may not lock could not get a consistent view, because writers were too fast. Try again.
+    /// No consistent view was to be had without the lock, because writers were too fast or something is damaged, and the lock
+    /// is held by somebody, or the reader may not take it. Try again.
     #[error("writers kept changing the topic while it was read without a lock")]
     Contended,
     /// All 2⁶⁴ − 1 sequence numbers are used up.

@@ -136,10 +136,15 @@ impl<M: Mem, L: Lock<M>> Locked<'_, M, L> {
     /// # Errors
     /// [`Error::Corrupt`], as [`Transport::read`].
     pub fn advance(&self, cursor: &mut Cursor, select: Select) -> Result<Option<Received>, Error> {
-        self.read_at(cursor, select, &mut InPlace)
+        self.receive(cursor, select, &mut InPlace)
     }
 
-    fn read_at<B: Buffer>(
+    /// Copies the selected frame into `buffer` and moves the cursor behind it; `None` if there is none yet. For whoever has
+    /// waited for the lock because [`Transport::read`] gave [`Error::Contended`].
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::BufferTooSmall`], as [`Transport::read`].
+    pub fn receive<B: Buffer>(
         &self,
         cursor: &mut Cursor,
         select: Select,
@@ -207,14 +212,15 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
 
     /// Copies the selected frame into `buffer` and moves the cursor behind it; `None` if there is none yet.
     ///
-    /// Takes no lock, unless writers overtake it 64 times in a row: then it looks once under the lock, so that a small
-    /// arena and fast writers cannot starve a reader.
+    /// Takes no lock, unless writers overtake it 64 times in a row: then it looks once under the lock, if that is free. It
+    /// never waits. Who can wait takes the lock and calls [`Locked::receive`], so that a small arena and fast writers cannot
+    /// starve a reader.
     ///
     /// # Errors
     /// * [`Error::Corrupt`] for a damaged frame; the cursor has moved past the damage, so the next call goes on with
     ///   what is sound, and its `missed` counts the rest.
     /// * [`Error::BufferTooSmall`]; the cursor has not moved.
-    /// * [`Error::Contended`] for readers that cannot lock.
+    /// * [`Error::Contended`] where the lock is needed and somebody holds it, and for readers that cannot lock.
     /// * [`Error::Lock`].
     // Inlined always: handing the result over through memory takes as long as the rest.
     #[inline(always)]
@@ -274,7 +280,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         select: Select,
         buffer: &mut B,
     ) -> Result<Option<Received>, Error> {
-        self.lock_patiently()?.read_at(cursor, select, buffer)
+        self.try_lock()?.ok_or(Error::Contended)?.receive(cursor, select, buffer)
     }
 
     #[inline(always)]

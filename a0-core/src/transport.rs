@@ -19,10 +19,13 @@ const SLEEPER_BITS: u32 = PLAIN_SLEEPER | REQUEUE_SLEEPER;
 /// One step of the epoch in the bits above.
 const EPOCH: u32 = 4;
 
-/// Tries at a consistent snapshot before the lock is taken for it.
+/// Tries at a consistent snapshot before the lock is tried for it.
 const SNAPSHOT_TRIES: u32 = 1000;
 
-/// How long a topic that was opened without saying so waits for the lock. Far longer than any sound holder needs.
+/// Tries at the lock for a snapshot: writers that are so fast hold it most of the time.
+const LOCK_TRIES: u32 = 16;
+
+/// How long opening waits for the lock where nobody says so. Far longer than any sound holder needs.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A topic: memory, and the lock that goes with it.
@@ -47,9 +50,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Transport<M, L> {
     mem: M,
     lock: L,
-    /// How long the lock is waited for where no caller says so: to initialise the topic, or to read what writers keep
-    /// overwriting.
-    patience: Duration,
 }
 
 impl<M: Mem, L: Lock<M>> Transport<M, L> {
@@ -62,8 +62,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         Transport::open_within(mem, lock, PATIENCE)
     }
 
-    /// The same, waiting at most `patience` for the lock, now if initialising needs it and later if a read or a look at the
-    /// state does; [`Transport::open`] and [`Transport::open_read_only`] say 5 s.
+    /// The same, waiting at most `patience` for the lock if initialising needs it; [`Transport::open`] says 5 s.
     ///
     /// # Errors
     /// As [`Transport::open`].
@@ -71,7 +70,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         if mem.size() < WORKSPACE {
             return Err(Error::Corrupt(Corruption::TooSmall { size: mem.size() }));
         }
-        let topic = Transport { mem, lock, patience };
+        let topic = Transport { mem, lock };
         if topic.is_unfinished() {
             let mut held = topic.acquire(Some(patience))?;
             if upgrade::is_version_0_2(&topic.mem) {
@@ -93,7 +92,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         if mem.size() < WORKSPACE {
             return Err(Error::Corrupt(Corruption::TooSmall { size: mem.size() }));
         }
-        let topic = Transport { mem, lock, patience: PATIENCE };
+        let topic = Transport { mem, lock };
         if topic.is_unfinished() {
             return Err(Error::Uninitialized);
         }
@@ -158,11 +157,6 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         Ok(self.acquire(timeout)?)
     }
 
-    /// Takes the lock, waiting as long as was said when the topic was opened.
-    pub(crate) fn lock_patiently(&self) -> Result<Locked<'_, M, L>, Error> {
-        self.lock(Some(self.patience))
-    }
-
     /// Takes the lock if it is free.
     ///
     /// # Errors
@@ -180,21 +174,25 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         Ok(Locked::new(self, how))
     }
 
-    /// The committed state, without taking the lock unless writers are so fast that no snapshot succeeds.
+    /// The committed state, without taking the lock unless writers are so fast that no snapshot succeeds. Never waits.
     ///
     /// # Errors
-    /// [`Error::Contended`] if that happens to a reader that cannot lock, [`Error::Lock`] if the lock is not to be had.
+    /// [`Error::Contended`] if that happens while somebody holds the lock, or to a reader that cannot lock; [`Error::Lock`].
     pub fn state(&self) -> Result<State, Error> {
-        for _ in 0..SNAPSHOT_TRIES {
-            if let Some(state) = State::snapshot(&self.mem) {
-                return Ok(state);
+        for _ in 0..LOCK_TRIES {
+            for _ in 0..SNAPSHOT_TRIES {
+                if let Some(state) = State::snapshot(&self.mem) {
+                    return Ok(state);
+                }
+            }
+            match self.try_lock() {
+                Ok(Some(locked)) => return Ok(locked.state()),
+                Ok(None) => {}
+                Err(Error::Lock(LockError::ReadOnly)) => break,
+                Err(other) => return Err(other),
             }
         }
-        match self.lock_patiently() {
-            Ok(locked) => Ok(locked.state()),
-            Err(Error::Lock(LockError::ReadOnly)) => Err(Error::Contended),
-            Err(other) => Err(other),
-        }
+        Err(Error::Contended)
     }
 
     /// Whether a program built on the 0.3 C core has been seen here.

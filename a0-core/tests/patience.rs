@@ -1,4 +1,4 @@
-//! How long the lock is waited for where nobody who calls says so.
+//! Where the lock is waited for, and where never.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not recognised as tests")]
 
 mod common;
@@ -23,8 +23,8 @@ impl<M: Mem> Lock<M> for Kept {
         self.waited.set(timeout);
         if self.kept.get() { Err(LockError::TimedOut { owner: 7 }) } else { Ok(Acquired::Clean) }
     }
-    fn try_lock(&self, mem: &M) -> Result<Option<Acquired>, LockError> {
-        Unshared.try_lock(mem)
+    fn try_lock(&self, _: &M) -> Result<Option<Acquired>, LockError> {
+        Ok((!self.kept.get()).then_some(Acquired::Clean))
     }
     fn unlock(&self, mem: &M) {
         Unshared.unlock(mem);
@@ -44,22 +44,28 @@ impl<M: Mem> Lock<M> for Kept {
 }
 
 #[test]
-fn reads_and_looks_that_need_the_lock_wait_as_long_as_was_said_on_opening() {
+fn opening_waits_as_long_as_was_said_and_reads_and_looks_never() {
     let patience = Duration::from_millis(1234);
-    let timed_out = Error::Lock(LockError::TimedOut { owner: 7 });
     let mut bytes = [0; 1024];
     let topic = Transport::open_within(Meddled::new(&mut bytes), Kept::default(), patience).unwrap();
     assert_eq!(topic.lock_backend().waited.take(), Some(patience), "initialising");
     let head = topic.lock(None).unwrap().push(b"one").map(|_| topic.state().unwrap().off_head).unwrap();
     let mut cursor = Cursor::oldest(&topic).unwrap();
-    topic.lock_backend().kept.set(true);
+    let mut buffer = [0; 16];
+    topic.lock_backend().waited.take();
 
     topic.mem().restless.set(true);
-    assert_eq!(topic.state(), Err(timed_out));
-    assert_eq!(topic.lock_backend().waited.take(), Some(patience), "the state");
+    topic.lock_backend().kept.set(true);
+    assert_eq!(topic.state(), Err(Error::Contended));
+    topic.lock_backend().kept.set(false);
+    assert_eq!(topic.state().unwrap().seq_high, 1);
     topic.mem().restless.set(false);
 
     topic.mem().store_u64(frame::seq(head), 77, Relaxed);
-    assert_eq!(topic.read(&mut cursor, Select::Next, &mut &mut [0; 16][..]), Err(timed_out));
-    assert_eq!(topic.lock_backend().waited.take(), Some(patience), "reading");
+    topic.lock_backend().kept.set(true);
+    assert_eq!(topic.read(&mut cursor, Select::Next, &mut &mut buffer[..]), Err(Error::Contended));
+    topic.lock_backend().kept.set(false);
+    let read = topic.read(&mut cursor, Select::Next, &mut &mut buffer[..]);
+    assert!(matches!(read, Err(Error::Corrupt(_))), "{read:?}");
+    assert_eq!(topic.lock_backend().waited.take(), None);
 }

@@ -6,6 +6,7 @@ mod locked;
 pub(crate) mod typed;
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use a0_core::packet::StandardHeaders;
 use a0_core::{Cursor, Id, TimeMono};
@@ -113,16 +114,33 @@ impl Writer {
     }
 
     pub(crate) fn write_parts(&self, id: Id, headers: &[(&str, &str)], payload: &[u8]) -> Result<Published> {
-        let seq = self.lock()?.begin(&id, headers, payload.len(), |begun| begun.finish(payload))?;
+        self.write_within(self.file.lock_timeout(), id, headers, payload)
+    }
+
+    /// Writes a packet; waits for the lock no longer than that.
+    pub(crate) fn write_within(
+        &self,
+        patience: Duration,
+        id: Id,
+        headers: &[(&str, &str)],
+        payload: &[u8],
+    ) -> Result<Published> {
+        let seq = self.lock_within(patience)?.begin(&id, headers, payload.len(), |begun| begun.finish(payload))?;
         Ok(Published { id, seq })
     }
 
-    /// Writes a packet with a given id; gives the place right behind it, from where its answers are read.
-    pub(crate) fn write_placed(&self, id: &Id, headers: &[(&str, &str)], payload: &[u8]) -> Result<Cursor> {
-        self.lock()?.begin(id, headers, payload.len(), |begun| {
-            let end = begun.end();
+    /// The same; right before others can see the packet, `first` gets the place behind it, from where its answers are read.
+    pub(crate) fn write_placed(
+        &self,
+        patience: Duration,
+        id: &Id,
+        headers: &[(&str, &str)],
+        payload: &[u8],
+        first: impl FnOnce(Cursor),
+    ) -> Result<()> {
+        self.lock_within(patience)?.begin(id, headers, payload.len(), |begun| {
+            first(begun.end());
             begun.finish(payload);
-            end
         })
     }
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-use a0_core::layout::{frame, header, page};
+use a0_core::layout::{header, page};
 use a0_core::{LockError, Mem};
 use a0_std::{DiscoverySync, Error, File, FileOptions, Init, Protocol, Publisher, ReaderSync, SubscriberSync, Writer};
 use common::{bare, file, root, text, topic, until, write};
@@ -108,23 +108,6 @@ fn a_stopped_holder_is_named_in_time_and_goes_on_when_it_is_continued() {
     assert!(matches!(first, Error::BadMessage { .. }), "the holder writes no packets: {first}");
     assert_eq!(text(&reader.read_blocking(LONG).unwrap()), "after");
     publisher.publish("free again").unwrap();
-}
-
-/// Where reading does need the lock, because writers seem to be faster than it, it waits as long as was asked for, too.
-#[test]
-fn readers_wait_for_the_lock_as_long_as_was_asked_for() {
-    let impatient = FileOptions::default().lock_timeout(Duration::from_millis(100));
-    let file = File::open(topic(), &impatient).unwrap();
-    write(&file, &["one", "two"]);
-    let mut reader = ReaderSync::new(&file, Init::Oldest).unwrap();
-    let (mem, head) = (bare(&file).mem(), file.state().unwrap().off_head);
-    let _held = bare(&file).lock(None).unwrap();
-    mem.store_u64(frame::seq(head), 77, SeqCst);
-    let started = Instant::now();
-    let error = std::thread::scope(|scope| scope.spawn(|| reader.read().map(drop)).join().unwrap()).unwrap_err();
-    assert!((100..4000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
-    let timed_out = matches!(error, Error::Topic { source: a0_core::Error::Lock(LockError::TimedOut { .. }), .. });
-    assert!(timed_out, "{error:?}");
 }
 
 const EACH: usize = 300;

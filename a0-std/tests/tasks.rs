@@ -16,8 +16,8 @@ use std::time::Duration;
 use a0_core::Mem;
 use a0_core::layout::header;
 use a0_std::{
-    Connection, Error, FileOptions, Init, Iter, Mode, PrpcClient, PrpcServer, Publisher, ReaderOptions, Request,
-    RpcClient, RpcServer, SubscriberFd, SubscriberStream,
+    Connection, Error, File, FileOptions, Init, Iter, Mode, PrpcClient, PrpcServer, Publisher, ReaderOptions,
+    ReaderSync, Request, RpcClient, RpcServer, SubscriberFd, SubscriberStream, Writer,
 };
 use common::{bare, root, topic, until};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -389,4 +389,85 @@ fn tasks_can_move_between_threads() {
     is_send(&SubscriberStream::new(&topic, oldest()).unwrap());
     is_send(&SubscriberFd::new(&topic, oldest()).unwrap());
     is_send(&RpcClient::new(&topic).unwrap().call_async("", None));
+}
+
+/// A topic that another thread keeps locked until this is dropped.
+fn kept_locked(file: &File) -> mpsc::Sender<()> {
+    let (release, released) = mpsc::channel::<()>();
+    let (lock, locked) = mpsc::channel();
+    let file = file.clone();
+    thread::spawn(move || {
+        let writer = Writer::new(&file);
+        let loan = writer.loan(8).unwrap();
+        lock.send(()).unwrap();
+        released.recv_timeout(2 * PATIENCE).ok();
+        drop(loan);
+    });
+    locked.recv().unwrap();
+    release
+}
+
+#[test]
+fn calls_never_keep_a_task_waiting_for_the_lock() {
+    let topic = topic();
+    let options = FileOptions::default().size(1 << 16).lock_timeout(3 * PATIENCE);
+    let client = RpcClient::with_options(&topic, &options).unwrap();
+    let (cancel, cancelled) = mpsc::channel();
+    let server = RpcServer::new(
+        &topic,
+        |request: Request| {
+            if !request.payload().is_empty() {
+                request.reply(request.payload()).unwrap();
+            }
+        },
+        move |id| cancel.send(id).unwrap(),
+    );
+    let dropped = client.call_async("", None);
+    let id = *dropped.id();
+    let release = kept_locked(client.file());
+    let started = std::time::Instant::now();
+    drop(dropped);
+    let limited = client.call_async("limited", Duration::from_millis(50));
+    let calls: Vec<_> = (0..3).map(|n| client.call_async(format!("{n}"), None)).collect();
+    drop(client.call_async("", None));
+    assert!(matches!(block_on(limited), Err(Error::Timeout { .. })));
+    assert!(started.elapsed() < PATIENCE);
+    drop(release);
+    for (n, call) in calls.into_iter().enumerate() {
+        assert_eq!(block_on(call).unwrap().payload(), n.to_string().as_bytes());
+    }
+    // Advice that could not be given is not given.
+    assert!(
+        cancelled.recv_timeout(Duration::from_millis(10)).is_ok_and(|heard| heard == id)
+            || cancelled.try_recv().is_err()
+    );
+    drop(server);
+    // The one that was limited, and the one that was dropped, were not sent.
+    let mut reader = ReaderSync::new(client.file(), Init::Oldest).unwrap();
+    let mut requests = 0;
+    while let Some(message) = reader.read().unwrap() {
+        requests += usize::from(message.header("a0_rpc_type") == Some("request"));
+    }
+    assert_eq!(requests, 4);
+}
+
+#[test]
+fn polls_never_wait_for_the_lock_and_are_told_later() {
+    let file = File::open(topic(), &small().lock_timeout(3 * PATIENCE)).unwrap();
+    let writer = Writer::new(&file);
+    writer.write("one").unwrap();
+    writer.write("two").unwrap();
+    let mut stream = SubscriberStream::from_file(&file, Init::Oldest).unwrap();
+    let mut event = SubscriberFd::from_file(&file, Init::Oldest).unwrap();
+    let release = kept_locked(&file);
+    common::spoil(&file);
+    let started = std::time::Instant::now();
+    for _ in 0..3 {
+        assert!(pin!(stream.next()).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert!(event.read().unwrap().is_none());
+    }
+    assert!(started.elapsed() < PATIENCE);
+    drop(release);
+    assert!(matches!(block_on(stream.next()), Some(Err(Error::Topic { .. }))));
+    assert_eq!(block_on(stream.next()).unwrap().unwrap().payload(), b"two");
 }

@@ -5,7 +5,7 @@ use std::sync::Weak;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use a0_core::Id;
+use a0_core::{Cursor, Id, LockError};
 use a0_linux::{FileOptions, PerProcess};
 
 use crate::error::{Error, Result};
@@ -46,6 +46,9 @@ impl From<&FileOptions> for ClientOptions {
         ClientOptions { file: file.clone(), ..Default::default() }
     }
 }
+
+/// How long the lock is waited for to give advice: that nobody waits for a call any more.
+const ADVICE: Duration = Duration::from_millis(10);
 
 /// Sends calls; those with a callback are waited for by a thread, which is started for the first of them.
 #[derive(Debug)]
@@ -96,17 +99,35 @@ impl Client {
         timeout: Option<Duration>,
         callback: Callback,
     ) -> Result<()> {
+        self.callbacks()?.outstanding.send(id, headers, payload, timeout, callback)
+    }
+
+    /// The same for those who must not wait for the lock: what cannot be sent at once is sent by the client's thread.
+    #[cfg(feature = "async")]
+    pub(crate) fn send_soon(
+        &self,
+        id: Id,
+        headers: &[(&str, &str)],
+        payload: &[u8],
+        timeout: Option<Duration>,
+        callback: Callback,
+    ) -> Result<()> {
+        self.callbacks()?.outstanding.send_soon(id, headers, payload, timeout, callback)
+    }
+
+    /// Those with a callback, and their thread.
+    fn callbacks(&self) -> Result<&Callbacks> {
         let forked = || Error::Forked { path: self.shared.file().path().to_owned() };
         let callbacks = self.callbacks.get().ok_or_else(forked)?;
         callbacks.start(&self.shared)?;
-        callbacks.outstanding.send(id, headers, payload, timeout, callback)
+        Ok(callbacks)
     }
 
     /// Forgets a call and tells everybody else.
     pub(crate) fn cancel(&self, call: &Id) -> Result<()> {
         match self.callbacks.get() {
             Some(callbacks) => callbacks.outstanding.cancel(call),
-            None => self.shared.dialect.write_cancel(&self.shared.writer, call),
+            None => self.shared.write_cancel(call),
         }
     }
 
@@ -168,6 +189,45 @@ impl Shared {
         self.feeds.get().lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Opens a call, waiting for the lock no longer than that; `first` as in [`Dialect::write_open`].
+    pub(crate) fn open(
+        &self,
+        patience: Duration,
+        id: Id,
+        headers: &[(&str, &str)],
+        payload: &[u8],
+        first: impl FnOnce(Cursor),
+    ) -> Result<()> {
+        self.dialect.write_open(&self.writer, patience, id, headers, payload, first)
+    }
+
+    /// The same for a call that is to end within `limit`.
+    pub(crate) fn open_within(
+        &self,
+        limit: Option<Duration>,
+        id: Id,
+        headers: &[(&str, &str)],
+        payload: &[u8],
+        first: impl FnOnce(Cursor),
+    ) -> Result<()> {
+        let lock_timeout = self.file().lock_timeout();
+        let patience = limit.map_or(lock_timeout, |limit| limit.min(lock_timeout));
+        match self.open(patience, id, headers, payload, first) {
+            Err(error) if is_locked(&error) && patience < lock_timeout => Err(self.no_answer(patience)),
+            opened => opened,
+        }
+    }
+
+    /// Cancels a call, whoever has sent it.
+    pub(crate) fn write_cancel(&self, call: &Id) -> Result<()> {
+        self.dialect.write_cancel(&self.writer, self.file().lock_timeout(), call)
+    }
+
+    /// Tells the server that nobody waits for a call any more. This is advice: if it cannot be given, the server works in vain.
+    pub(crate) fn advise(&self, call: &Id) -> Result<()> {
+        self.dialect.write_cancel(&self.writer, ADVICE, call)
+    }
+
     /// Passes over messages that are no packets, and damage: what they hide counts as missed.
     pub(crate) fn tolerate(&self, error: Error) -> Result<()> {
         match error {
@@ -180,8 +240,13 @@ impl Shared {
     pub(crate) fn timed_out(&self, seq: u64, waited: Duration) -> Error {
         match self.file().state() {
             Ok(state) if state.seq_low > seq => self.request_lost(),
-            _ => Error::Timeout { path: self.file().path().to_owned(), waited },
+            _ => self.no_answer(waited),
         }
+    }
+
+    #[cold]
+    pub(crate) fn no_answer(&self, waited: Duration) -> Error {
+        Error::Timeout { path: self.file().path().to_owned(), waited }
     }
 
     #[cold]
@@ -213,4 +278,9 @@ impl Shared {
     pub(crate) fn remote(&self, reason: &str) -> Error {
         Error::Remote { path: self.file().path().to_owned(), reason: reason.to_owned() }
     }
+}
+
+/// Whether somebody else kept the lock for too long.
+pub(crate) fn is_locked(error: &Error) -> bool {
+    matches!(error, Error::Topic { source: a0_core::Error::Lock(LockError::TimedOut { .. }), .. })
 }

@@ -1,6 +1,7 @@
 //! How packets of a protocol are told apart.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use a0_core::{Cursor, Id};
 
@@ -133,15 +134,20 @@ impl Dialect {
         }
     }
 
-    /// Opens a call; gives the place right behind the request.
+    /// Opens a call, waiting for the lock no longer than that. `first` gets the place behind the request, before anybody can
+    /// answer it.
     pub(crate) fn write_open(
         &self,
         writer: &Writer,
+        patience: Duration,
         id: Id,
         headers: &[(&str, &str)],
         payload: &[u8],
-    ) -> Result<Cursor> {
-        joined(&[(self.kind, self.open)], headers, |headers| writer.write_placed(&id, headers, payload))
+        first: impl FnOnce(Cursor),
+    ) -> Result<()> {
+        joined(&[(self.kind, self.open)], headers, |headers| {
+            writer.write_placed(patience, &id, headers, payload, first)
+        })
     }
 
     /// Answers a call; gives the sequence number of the answer.
@@ -154,28 +160,30 @@ impl Dialect {
         payload: &[u8],
     ) -> Result<u64> {
         let kind = self.part.filter(|_| !last).unwrap_or(self.last);
-        self.write_about(writer, kind, call, headers, payload)
+        self.write_about(writer, writer.file().lock_timeout(), kind, call, headers, payload)
     }
 
     /// Says that there will be no answer; to 0.3 programs this is an empty one.
-    pub(crate) fn write_failure(&self, writer: &Writer, call: &Id, reason: &str) -> Result<()> {
+    pub(crate) fn write_failure(&self, writer: &Writer, patience: Duration, call: &Id, reason: &str) -> Result<()> {
         // What cannot stand in a header would leave the client without any answer.
         let reason = reason.replace('\0', "");
-        self.write_about(writer, self.last, call, &[(self.error, &reason)], &[]).map(drop)
+        self.write_about(writer, patience, self.last, call, &[(self.error, &reason)], &[]).map(drop)
     }
 
-    pub(crate) fn write_cancel(&self, writer: &Writer, call: &Id) -> Result<()> {
-        self.write_about(writer, CANCEL, call, &[], &call.to_wire()).map(drop)
+    pub(crate) fn write_cancel(&self, writer: &Writer, patience: Duration, call: &Id) -> Result<()> {
+        self.write_about(writer, patience, CANCEL, call, &[], &call.to_wire()).map(drop)
     }
 
-    pub(crate) fn write_missed(&self, writer: &Writer, missed: RangeInclusive<u64>) -> Result<()> {
+    pub(crate) fn write_missed(&self, writer: &Writer, patience: Duration, missed: &RangeInclusive<u64>) -> Result<()> {
         let range = format!("{}-{}", missed.start(), missed.end());
-        writer.write_parts(random_id(), &[(self.kind, MISSED), (self.missed, &range)], &[]).map(drop)
+        let headers = [(self.kind, MISSED), (self.missed, &range)];
+        writer.write_within(patience, random_id(), &headers, &[]).map(drop)
     }
 
     fn write_about(
         &self,
         writer: &Writer,
+        patience: Duration,
         kind: &str,
         call: &Id,
         headers: &[(&str, &str)],
@@ -183,7 +191,8 @@ impl Dialect {
     ) -> Result<u64> {
         let call = call.as_str();
         let protocol = [(self.kind, kind), (self.call, call), (keys::DEP, call)];
-        let written = joined(&protocol, headers, |headers| writer.write_parts(random_id(), headers, payload));
+        let written =
+            joined(&protocol, headers, |headers| writer.write_within(patience, random_id(), headers, payload));
         written.map(|published| published.seq)
     }
 }

@@ -1,6 +1,6 @@
 //! Calls whose answers go to callbacks.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,10 +9,11 @@ use a0_core::{Cursor, Id, Received};
 
 use crate::callback;
 use crate::error::{Error, Result};
-use crate::exchange::client::Shared;
+use crate::exchange::client::{Shared, is_locked};
 use crate::exchange::dialect::ToClient;
 use crate::exchange::liveness::{Noted, PATROL};
 use crate::exchange::waiting::Answer;
+use crate::packet::Packet;
 use crate::reader::feed::Feed;
 
 /// Takes the answers of a call.
@@ -20,6 +21,9 @@ pub(crate) type Callback = Box<dyn FnMut(Result<Answer>) + Send>;
 
 /// How long the thread goes on reading with nothing to wait for.
 const IDLE: Duration = Duration::from_millis(50);
+
+/// How long the lock is waited for in one go to send what callers left to the thread.
+const TURN: Duration = Duration::from_millis(10);
 
 /// The calls that a client waits for, and the thread that does so.
 #[derive(Debug)]
@@ -30,17 +34,35 @@ pub(crate) struct Outstanding {
     busy: Condvar,
 }
 
+/// Locked for moments only, also by who holds the topic's lock: never wait for that meanwhile.
 #[derive(Debug, Default)]
 struct Table {
     calls: HashMap<Id, Call>,
+    /// Calls that are still to be sent, in their order.
+    unsent: VecDeque<Packet>,
+    /// Calls of which servers are still to be told that nobody waits.
+    given_up: Vec<Id>,
     /// The thread does not read, so as not to cost publishers a system call for each message.
     parked: bool,
     /// Where it goes on then.
     resume: Option<Cursor>,
 }
 
+impl Table {
+    /// Whether there is anything to do.
+    fn is_busy(&self) -> bool {
+        !self.calls.is_empty() || self.has_mail()
+    }
+
+    /// Whether there is anything to write.
+    fn has_mail(&self) -> bool {
+        !self.unsent.is_empty() || !self.given_up.is_empty()
+    }
+}
+
 struct Call {
-    seq: u64,
+    /// `None` until it is sent.
+    seq: Option<u64>,
     /// When it was sent, or got its last answer.
     since: Instant,
     /// How long it waits for the next one.
@@ -73,19 +95,74 @@ impl Outstanding {
         timeout: Option<Duration>,
         callback: Callback,
     ) -> Result<()> {
-        let noted = self.shared.liveness.note();
+        let open = |first: &mut dyn FnMut(Cursor)| self.shared.open_within(timeout, id, headers, payload, first);
+        self.send_by(open, id, timeout, &mut Some(callback))
+    }
+
+    /// Sends a call, and takes the callback if it was sent.
+    fn send_by(
+        &self,
+        open: impl FnOnce(&mut dyn FnMut(Cursor)) -> Result<()>,
+        id: Id,
+        timeout: Option<Duration>,
+        callback: &mut Option<Callback>,
+    ) -> Result<()> {
+        let mut noted = Some(self.shared.liveness.note());
         let since = Instant::now();
-        // Held while writing, so that the answer cannot be there before the entry.
-        let mut table = self.table();
-        if table.parked && table.calls.is_empty() {
-            // Right before the request, so as not to go through what came while nothing was waited for.
-            table.resume = Some(Cursor::behind_newest(&self.shared.file().state()?));
-        }
-        let seq = self.shared.dialect.write_open(&self.shared.writer, id, headers, payload)?.seq();
-        table.calls.insert(id, Call { seq, since, timeout, noted, callback: Some(callback) });
-        if table.parked {
+        let mut parked = false;
+        // In the table before anybody can answer.
+        open(&mut |behind| {
+            let mut table = self.table();
+            parked = table.parked;
+            if parked && !table.is_busy() {
+                // So as not to go through what came while nothing was waited for.
+                table.resume = Some(behind);
+            }
+            let (seq, callback) = (Some(behind.seq()), callback.take());
+            table.calls.extend(noted.take().map(|noted| (id, Call { seq, since, timeout, noted, callback })));
+        })?;
+        if parked {
             self.busy.notify_one();
         }
+        Ok(())
+    }
+
+    /// Sends a call at once if the lock is to be had, or else leaves that to the thread.
+    #[cfg(feature = "async")]
+    pub(crate) fn send_soon(
+        &self,
+        id: Id,
+        headers: &[(&str, &str)],
+        payload: &[u8],
+        timeout: Option<Duration>,
+        callback: Callback,
+    ) -> Result<()> {
+        let (mut callback, file) = (Some(callback), self.shared.file());
+        let (waits, full) = {
+            let unsent = &self.table().unsent;
+            let bytes: u64 = unsent.iter().map(|packet| packet.payload().len() as u64).sum();
+            (!unsent.is_empty(), bytes.saturating_add(payload.len() as u64) > file.size())
+        };
+        // Not before those that wait already, unless there is no room for more of them.
+        if !waits || full {
+            let open = |first: &mut dyn FnMut(Cursor)| self.shared.open(Duration::ZERO, id, headers, payload, first);
+            match self.send_by(open, id, timeout, &mut callback) {
+                Err(error) if is_locked(&error) && !full => {}
+                result => return result,
+            }
+        }
+        let packet = Packet::new(payload).with_id(id);
+        let packet = headers.iter().fold(packet, |packet, &(key, value)| packet.with_header(key, value));
+        let (noted, since) = (self.shared.liveness.note(), Instant::now());
+        let behind = Cursor::behind_newest(&file.state()?);
+        let mut table = self.table();
+        if table.parked && !table.is_busy() {
+            table.resume = Some(behind);
+        }
+        table.unsent.push_back(packet);
+        table.calls.insert(id, Call { seq: None, since, timeout, noted, callback });
+        drop(table);
+        self.busy.notify_one();
         Ok(())
     }
 
@@ -94,7 +171,20 @@ impl Outstanding {
         let call = self.table().calls.remove(id);
         // What a callback owns is dropped without the lock.
         drop(call);
-        self.shared.dialect.write_cancel(&self.shared.writer, id)
+        self.shared.write_cancel(id)
+    }
+
+    /// The same for those who must not wait for the topic's lock: the thread tells.
+    #[cfg(feature = "async")]
+    pub(crate) fn leave(&self, id: &Id) {
+        let mut table = self.table();
+        let call = table.calls.remove(id);
+        if call.as_ref().is_some_and(|call| call.seq.is_some()) {
+            table.given_up.push(*id);
+        }
+        drop(table);
+        self.busy.notify_one();
+        drop(call);
     }
 
     /// Lets a parked thread look whether it is to end.
@@ -109,8 +199,15 @@ impl Outstanding {
         let mut busy_at = Instant::now();
         while !feed.interrupter().is_interrupted() {
             let now = Instant::now();
-            if !self.table().calls.is_empty() {
+            let (busy, has_mail) = {
+                let table = self.table();
+                (table.is_busy(), table.has_mail())
+            };
+            if busy {
                 busy_at = now;
+            }
+            if has_mail {
+                self.post();
             }
             if now - busy_at > IDLE {
                 self.park(&mut feed);
@@ -137,16 +234,60 @@ impl Outstanding {
                 }
             }
         }
+        self.post_advice();
+    }
+
+    /// Writes what callers have left to the thread, as far as the lock is to be had now.
+    fn post(&self) {
+        loop {
+            let next = self.table().unsent.pop_front();
+            let Some(packet) = next else { break };
+            let id = packet.id();
+            let since = self.table().calls.get(id).map(|call| call.since);
+            // Given up meanwhile.
+            let Some(since) = since else { continue };
+            let headers: Vec<_> = packet.headers().collect();
+            let noted = self.shared.liveness.note();
+            let sent = self.shared.open(TURN, *id, &headers, packet.payload(), |behind| {
+                if let Some(call) = self.table().calls.get_mut(id) {
+                    (call.seq, call.noted) = (Some(behind.seq()), noted);
+                }
+            });
+            match sent {
+                Ok(()) => {}
+                Err(error) if is_locked(&error) && since.elapsed() < self.shared.file().lock_timeout() => {
+                    self.table().unsent.push_front(packet);
+                    return;
+                }
+                Err(error) => {
+                    let call = self.table().calls.remove(id);
+                    if let Some(call) = call {
+                        call.end(error);
+                    }
+                }
+            }
+        }
+        self.post_advice();
+    }
+
+    /// Tells servers that nobody waits. This is advice: what cannot be given now is not given.
+    fn post_advice(&self) {
+        let given_up = std::mem::take(&mut self.table().given_up);
+        for id in given_up {
+            if self.shared.advise(&id).is_err_and(|error| is_locked(&error)) {
+                break;
+            }
+        }
     }
 
     /// Sleeps until there is something to wait for.
     fn park(&self, feed: &mut Feed) {
         let mut table = self.table();
-        if !table.calls.is_empty() {
+        if table.is_busy() {
             return;
         }
         table.parked = true;
-        while table.calls.is_empty() && !feed.interrupter().is_interrupted() {
+        while !table.is_busy() && !feed.interrupter().is_interrupted() {
             table = self.busy.wait(table).unwrap_or_else(PoisonError::into_inner);
         }
         table.parked = false;
@@ -167,7 +308,8 @@ impl Outstanding {
                 ToClient::Failed { call, reason } => self.tell(call, true, || Err(shared.remote(reason))),
                 ToClient::Cancelled { call } => self.tell(call, true, || Err(shared.cancelled())),
                 ToClient::Missed(range) => {
-                    self.give_up(|call| range.contains(&call.seq), || shared.request_lost());
+                    let lost = |call: &Call| call.seq.is_some_and(|seq| range.contains(&seq));
+                    self.give_up(lost, || shared.request_lost());
                 }
                 ToClient::Foreign => {}
             }
@@ -181,9 +323,9 @@ impl Outstanding {
     /// Gives up the calls that may have been answered by a message that was not read.
     fn lost_before(&self, seq: u64) {
         // The message right before `seq` is the last that was missed; a request that is that one has no answer yet.
-        for id in self.give_up(|call| call.seq + 1 < seq, || self.shared.reply_lost()) {
-            self.advise(&id);
-        }
+        let lost = |call: &Call| call.seq.is_some_and(|request| request + 1 < seq);
+        let lost = self.give_up(lost, || self.shared.reply_lost());
+        self.table().given_up.extend(lost);
     }
 
     /// Hands a result to a call, if it is one of ours.
@@ -219,11 +361,6 @@ impl Outstanding {
         ended.into_iter().map(end).collect()
     }
 
-    /// Tells the server that nobody waits any more. This is advice: if it cannot be given, the server works in vain.
-    fn advise(&self, id: &Id) {
-        let _ = self.shared.dialect.write_cancel(&self.shared.writer, id);
-    }
-
     /// Looks for calls that have timed out, and whether the server is still there.
     fn patrol(&self, feed: &mut Feed, now: Instant) {
         let overdue =
@@ -231,7 +368,7 @@ impl Outstanding {
         let mut gone = HashSet::new();
         let mut due = false;
         for (id, call) in &mut self.table().calls {
-            if call.noted.is_gone(&self.shared.liveness, now) {
+            if call.seq.is_some() && call.noted.is_gone(&self.shared.liveness, now) {
                 gone.insert(*id);
             }
             due |= overdue(call);
@@ -245,12 +382,17 @@ impl Outstanding {
         let over = |id: &Id, call: &mut Call| overdue(call) || gone.contains(id);
         let ended: Vec<_> = self.table().calls.extract_if(over).collect();
         for (id, call) in ended {
-            if overdue(&call) {
-                self.advise(&id);
-                let error = self.shared.timed_out(call.seq, now.saturating_duration_since(call.since));
-                call.end(error);
-            } else {
+            if !overdue(&call) {
                 call.end(self.shared.server_gone());
+                continue;
+            }
+            let waited = now.saturating_duration_since(call.since);
+            match call.seq {
+                Some(seq) => {
+                    self.table().given_up.push(id);
+                    call.end(self.shared.timed_out(seq, waited));
+                }
+                None => call.end(self.shared.no_answer(waited)),
             }
         }
     }

@@ -6,12 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use a0_core::Id;
 use a0_linux::FileOptions;
 
 use crate::callback;
 use crate::error::{Error, Result};
+use crate::exchange::client::is_locked;
 use crate::exchange::dialect::{Dialect, ToServer};
 use crate::exchange::held::Held;
 use crate::exchange::watch::Watch;
@@ -22,6 +24,9 @@ use crate::reader::wait::Wait;
 use crate::reader::worker::Worker;
 use crate::reader::{Init, ReaderOptions};
 use crate::writer::Writer;
+
+/// How long the server's thread waits for the lock in one go.
+const TURN: Duration = Duration::from_millis(10);
 
 /// Which requests a server takes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -162,8 +167,8 @@ impl Shared {
         if received.missed > 0 && self.held.is_first() {
             // Where several servers share a topic, the one that clients watch speaks.
             let last = received.seq - 1;
-            // If this fails, the calls end by their timeouts.
-            let _ = self.dialect.write_missed(&self.writer, last - (received.missed - 1)..=last);
+            let missed = last - (received.missed - 1)..=last;
+            self.tell(feed, |patience| self.dialect.write_missed(&self.writer, patience, &missed));
         }
         // Nothing to a server. Any other answer of its own is found out by looking at it.
         if received.seq == self.answer.load(Relaxed) {
@@ -182,8 +187,7 @@ impl Shared {
                 let opened = Opened { packet, shared: Arc::clone(self), watch: Mutex::new(watch) };
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| on_open(opened))) {
                     let reason = format!("the handler panicked: {}", text(&*panic));
-                    // If this fails, the call ends by its timeout.
-                    let _ = self.dialect.write_failure(&self.writer, &id, &reason);
+                    self.tell(feed, |patience| self.dialect.write_failure(&self.writer, patience, &id, &reason));
                 }
             }
             // Its call is not handed out either.
@@ -192,6 +196,17 @@ impl Shared {
             ToServer::Foreign => {}
         }
         Ok(())
+    }
+
+    /// Writes something that nobody asked for. If that fails, calls end by their timeouts. Waits for the lock as usual, but not
+    /// longer than the server lives.
+    fn tell(&self, feed: &Feed, write: impl Fn(Duration) -> Result<()>) {
+        let give_up = Instant::now().checked_add(self.writer.file().lock_timeout());
+        while write(TURN).is_err_and(|error| is_locked(&error)) {
+            if feed.interrupter().is_interrupted() || give_up.is_some_and(|give_up| Instant::now() >= give_up) {
+                break;
+            }
+        }
     }
 }
 
@@ -227,14 +242,16 @@ impl Opened {
         let Shared { dialect, writer, answer, .. } = &*self.shared;
         let result = dialect.write_answer(writer, self.packet.id(), last, headers, payload);
         if let Err(Error::Topic { source: source @ a0_core::Error::FrameTooLarge { .. }, .. }) = &result {
-            dialect.write_failure(writer, self.packet.id(), &format!("the answer cannot be sent: {source}"))?;
+            let reason = format!("the answer cannot be sent: {source}");
+            dialect.write_failure(writer, writer.file().lock_timeout(), self.packet.id(), &reason)?;
         }
         result.map(|seq| answer.store(seq, Relaxed))
     }
 
     /// Says that there will be no answer.
     pub(crate) fn fail(&self, reason: &str) -> Result<()> {
-        self.shared.dialect.write_failure(&self.shared.writer, self.packet.id(), reason)
+        let Shared { dialect, writer, .. } = &*self.shared;
+        dialect.write_failure(writer, writer.file().lock_timeout(), self.packet.id(), reason)
     }
 
     /// Whether the call was cancelled by now.

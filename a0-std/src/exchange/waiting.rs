@@ -25,19 +25,25 @@ pub(crate) struct Waiting<'c> {
 pub(crate) type Answer = (PacketBuf, bool);
 
 impl<'c> Waiting<'c> {
-    /// Sends a call.
-    pub(crate) fn open(client: &'c Shared, id: Id, headers: &[(&str, &str)], payload: &[u8]) -> Result<Waiting<'c>> {
+    /// Sends a call, within `limit`.
+    pub(crate) fn open(
+        client: &'c Shared,
+        limit: Option<Duration>,
+        id: Id,
+        headers: &[(&str, &str)],
+        payload: &[u8],
+    ) -> Result<Waiting<'c>> {
         let mut feed = client.feed()?;
         let noted = client.liveness.note();
-        let behind = client.dialect.write_open(&client.writer, id, headers, payload)?;
-        feed.place_at(behind);
-        let seq = behind.seq();
+        client.open_within(limit, id, headers, payload, |behind| feed.place_at(behind))?;
+        let seq = feed.cursor().seq();
         Ok(Waiting { client, feed, id, seq, noted })
     }
 
-    /// The next answer. After any error the call is over; if that was for want of an answer, it is cancelled.
-    pub(crate) fn next(&mut self, timeout: Option<Duration>) -> Result<Answer> {
-        let result = self.wait(timeout);
+    /// The next answer, of a wait that has `started`. After any error the call is over; if that was for want of an answer, it
+    /// is cancelled.
+    pub(crate) fn next(&mut self, started: Instant, timeout: Option<Duration>) -> Result<Answer> {
+        let result = self.wait(started, timeout);
         if let Err(Error::Timeout { .. } | Error::RequestLost { .. } | Error::ReplyLost { .. }) = result {
             self.cancel();
         }
@@ -46,8 +52,7 @@ impl<'c> Waiting<'c> {
 
     /// Tells the server that nobody waits any more.
     pub(crate) fn cancel(&self) {
-        // Cancelling is advice. If it cannot be given, the server works in vain.
-        let _ = self.client.dialect.write_cancel(&self.client.writer, &self.id);
+        let _ = self.client.advise(&self.id);
     }
 
     /// Keeps the reader for another call.
@@ -55,8 +60,7 @@ impl<'c> Waiting<'c> {
         self.client.give_back(self.feed);
     }
 
-    fn wait(&mut self, timeout: Option<Duration>) -> Result<Answer> {
-        let started = Instant::now();
+    fn wait(&mut self, started: Instant, timeout: Option<Duration>) -> Result<Answer> {
         let deadline = timeout.and_then(|timeout| started.checked_add(timeout));
         let (mut now, mut patrol) = (started, started + PATROL);
         loop {

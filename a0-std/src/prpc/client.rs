@@ -2,7 +2,7 @@
 
 use std::iter::FusedIterator;
 use std::ops::Deref;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use a0_core::Id;
 
@@ -123,9 +123,9 @@ impl PrpcClient {
         payload: impl AsRef<[u8]>,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Progresses<'_>> {
-        let id = random_id();
-        let waiting = Waiting::open(self.client.shared(), id, headers, payload.as_ref())?;
-        Ok(Progresses { id, waiting: Some(waiting), timeout: timeout.into() })
+        let (id, timeout) = (random_id(), timeout.into());
+        let waiting = Waiting::open(self.client.shared(), timeout, id, headers, payload.as_ref())?;
+        Ok(Progresses { id, waiting: Some(waiting), timeout })
     }
 
     /// Cancels a connection, whoever has opened it. This is advice: the server hears of it, and may send more all the
@@ -168,7 +168,7 @@ impl Iterator for Progresses<'_> {
     type Item = Result<Progress>;
 
     fn next(&mut self) -> Option<Result<Progress>> {
-        let result = self.waiting.as_mut()?.next(self.timeout);
+        let result = self.waiting.as_mut()?.next(Instant::now(), self.timeout);
         if !matches!(result, Ok((_, false)))
             && let Some(waiting) = self.waiting.take()
         {

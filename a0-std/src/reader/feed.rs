@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use a0_core::{Buffer, Cursor, LockError, Received, Select};
+use a0_core::{Buffer, Cursor, LockError, Received, Select, State};
 use a0_linux::Mode;
 
 use crate::error::{Error, Result};
-use crate::file::{File, PATROL, coarse_now};
+use crate::file::{File, PATROL, SharedLocked, coarse_now};
 use crate::message::Message;
 use crate::packet::PacketView;
 use crate::reader::ahead::Ahead;
@@ -28,11 +28,14 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 /// Between two looks of a reader that cannot be woken.
 const POLL: Duration = Duration::from_millis(1);
 
+/// How long a wait that finds the lock held queues for it in one go: so late it notices that it is over.
+const TURN: Duration = Duration::from_millis(10);
+
 /// A place in a topic, and the way to go on from there.
 #[derive(Debug)]
 pub(crate) struct Feed {
     pub(super) file: File,
-    cursor: Cursor,
+    pub(super) cursor: Cursor,
     iter: Iter,
     first: First,
     started_empty: bool,
@@ -47,6 +50,10 @@ pub(crate) struct Feed {
     /// Whether the message handed out last lies in `ahead`, and not in `buffer`.
     from_ahead: bool,
     sleep: Duration,
+    /// How long a poll waits for the lock where it cannot do without: not at all, unless it is part of a wait.
+    pub(super) patience: Duration,
+    /// Whether there is something that only the lock's holder can read, and somebody else held it.
+    contended: bool,
     /// When to look again whether the file is there.
     next_look: Instant,
     interrupter: Interrupter,
@@ -87,6 +94,24 @@ impl Buffer for Start<'_> {
     }
 }
 
+/// Why a message could not be copied.
+#[cold]
+fn unread(file: &File, source: a0_core::Error) -> Error {
+    match source {
+        a0_core::Error::BufferTooSmall { size } => Error::NoMemory { path: file.path().to_owned(), size },
+        source => file.error(source),
+    }
+}
+
+/// Takes the lock; `None` if somebody keeps it for longer than that.
+pub(super) fn lock_to_read(file: &File, patience: Duration) -> Result<Option<SharedLocked<'_>>> {
+    match file.transport().lock(Some(patience)) {
+        Ok(locked) => Ok(Some(locked)),
+        Err(a0_core::Error::Lock(LockError::TimedOut { .. })) => Ok(None),
+        Err(source) => Err(file.error(source)),
+    }
+}
+
 impl Feed {
     pub(crate) fn new(file: &File, options: &ReaderOptions) -> Result<Feed> {
         let state = file.state()?;
@@ -110,6 +135,8 @@ impl Feed {
             ahead: Ahead::new(cursor),
             from_ahead: false,
             sleep: SHORTEST_SLEEP,
+            patience: Duration::ZERO,
+            contended: false,
             next_look: Instant::now(),
             interrupter: Interrupter::new(file),
             patrol: Patrol::default(),
@@ -164,7 +191,7 @@ impl Feed {
     }
 
     #[inline(always)]
-    fn select(&self) -> Result<Select> {
+    fn select(&self, state: impl FnOnce() -> Result<State, a0_core::Error>) -> Result<Select, a0_core::Error> {
         let usual = match self.iter {
             Iter::Next => Select::Next,
             Iter::Newest => Select::Newest,
@@ -172,7 +199,7 @@ impl Feed {
         Ok(match self.first {
             First::Usual => usual,
             First::Placed => Select::Next,
-            First::PlacedIfThere if self.file.state()?.seq_low <= self.cursor.seq().saturating_add(1) => Select::Next,
+            First::PlacedIfThere if state()?.seq_low <= self.cursor.seq().saturating_add(1) => Select::Next,
             First::PlacedIfThere => usual,
         })
     }
@@ -196,7 +223,7 @@ impl Feed {
         match self.ahead.read(self.file.transport(), &mut self.cursor) {
             Ok(received) => Ok(received),
             Err(a0_core::Error::BufferTooSmall { .. }) => self.poll(),
-            Err(a0_core::Error::Contended) => Ok(None),
+            Err(a0_core::Error::Contended) => self.poll_contended(usize::MAX),
             Err(source) => Err(self.file.error(source)),
         }
     }
@@ -212,19 +239,45 @@ impl Feed {
     pub(super) fn poll_first(&mut self, most: usize) -> Result<Option<Received>> {
         self.ahead.forget();
         self.from_ahead = false;
-        let select = self.select()?;
+        let topic = self.file.transport();
+        let select = self.select(|| topic.state());
         let mut buffer = Start { buffer: &mut self.buffer, file: &self.file, most };
-        match self.file.transport().read(&mut self.cursor, select, &mut buffer) {
-            Ok(None) | Err(a0_core::Error::Contended) => Ok(None),
+        match select.and_then(|select| topic.read(&mut self.cursor, select, &mut buffer)) {
+            Ok(None) => Ok(None),
+            Err(a0_core::Error::Contended) => self.poll_contended(most),
             Ok(received) => {
                 self.first = First::Usual;
                 Ok(received)
             }
-            Err(a0_core::Error::BufferTooSmall { size }) => {
-                Err(Error::NoMemory { path: self.file.path().to_owned(), size })
-            }
-            Err(source) => Err(self.file.error(source)),
+            Err(source) => Err(unread(&self.file, source)),
         }
+    }
+
+    /// The same under the lock, which only a wait waits for.
+    #[cold]
+    fn poll_contended(&mut self, most: usize) -> Result<Option<Received>> {
+        self.from_ahead = false;
+        if self.file.mode() == Mode::ReadOnly {
+            return Ok(None);
+        }
+        let locked = lock_to_read(&self.file, self.patience)?;
+        self.contended = locked.is_none();
+        let Some(locked) = locked else { return Ok(None) };
+        let select = self.select(|| Ok(locked.state()));
+        let mut buffer = Start { buffer: &mut self.buffer, file: &self.file, most };
+        let received = select.and_then(|select| locked.receive(&mut self.cursor, select, &mut buffer));
+        drop(locked);
+        let received = received.map_err(|source| unread(&self.file, source))?;
+        if received.is_some() {
+            self.first = First::Usual;
+        }
+        Ok(received)
+    }
+
+    /// Whether the last poll found nothing only because somebody else held the lock: then looking for news is no use.
+    #[cfg_attr(not(feature = "async"), expect(dead_code, reason = "only tasks ask"))]
+    pub(crate) fn take_contended(&mut self) -> bool {
+        std::mem::take(&mut self.contended)
     }
 
     /// The message that [`Feed::poll`] or [`Feed::wait`] has copied.
@@ -234,14 +287,16 @@ impl Feed {
         parse(&self.file, bytes, received)
     }
 
-    /// Hands out the next message in place, under the lock.
+    /// Hands out the next message in place, under the lock; nothing if that is not to be had.
     pub(crate) fn poll_in_place<R>(&mut self, look: impl FnOnce(Message<'_>) -> R) -> Result<Option<R>> {
         self.ahead.forget();
         if !self.file.transport().may_have_news(&self.cursor) {
             return Ok(None);
         }
-        let select = self.select()?;
-        let locked = self.file.lock()?;
+        let locked = lock_to_read(&self.file, self.patience)?;
+        self.contended = locked.is_none();
+        let Some(locked) = locked else { return Ok(None) };
+        let select = self.select(|| Ok(locked.state())).map_err(|source| self.file.error(source))?;
         let (file, first) = (&self.file, &mut self.first);
         let found = slices::look(&locked, &mut self.cursor, select, |received, bytes| {
             *first = First::Usual;
@@ -305,7 +360,10 @@ impl Feed {
                 return Err(Error::Timeout { path: self.file.path().to_owned(), waited: started.elapsed() });
             }
             self.rest(left)?;
-            if let Some(found) = poll(self)? {
+            self.patience = left.min(TURN);
+            let found = poll(self);
+            self.patience = Duration::ZERO;
+            if let Some(found) = found? {
                 self.start_over();
                 return Ok(found);
             }

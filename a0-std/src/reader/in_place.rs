@@ -8,7 +8,7 @@ use a0_linux::{AccessLock, Mapping};
 use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::packet::PacketView;
-use crate::reader::feed::Feed;
+use crate::reader::feed::{Feed, lock_to_read};
 use crate::reader::sync::ReaderSync;
 
 type Transport = a0_core::Transport<RawMem<Mapping>, AccessLock>;
@@ -145,10 +145,15 @@ impl Feed {
     /// Hands out a view of the next message, without the lock.
     pub(crate) fn poll_view<R>(&mut self, look: impl FnOnce(View<'_>) -> R) -> Result<Option<R>> {
         let most = self.head;
+        let before = self.cursor;
         let Some(received) = self.poll_first(most)? else { return Ok(None) };
         let topic = self.file.transport();
         // Where the lock is needed to read, it is needed until the end.
-        let locked = if topic.needs_lock_to_read() { Some(self.file.lock()?) } else { None };
+        let locked = if topic.needs_lock_to_read() { lock_to_read(&self.file, self.patience)? } else { None };
+        if topic.needs_lock_to_read() && locked.is_none() {
+            self.cursor = before;
+            return Ok(None);
+        }
         let overwritten = || {
             let Received { seq, missed, .. } = received;
             Error::Overwritten { path: self.file.path().to_owned(), seq, missed }

@@ -1,6 +1,6 @@
 //! Sending requests.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use a0_core::Id;
 
@@ -100,8 +100,9 @@ impl RpcClient {
         payload: &[u8],
         timeout: Option<Duration>,
     ) -> Result<PacketBuf> {
-        let mut waiting = Waiting::open(self.client.shared(), id, headers, payload)?;
-        let result = waiting.next(timeout);
+        let started = Instant::now();
+        let mut waiting = Waiting::open(self.client.shared(), timeout, id, headers, payload)?;
+        let result = waiting.next(started, timeout);
         waiting.close();
         result.map(|(reply, _)| reply)
     }

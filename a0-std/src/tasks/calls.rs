@@ -176,7 +176,7 @@ impl Pending {
         let (id, mailbox) = (random_id(), Mailbox::default());
         let sender = mailbox.sender();
         let callback = Box::new(move |answer| sender.send(answer));
-        if let Err(error) = client.send(id, headers, payload, timeout, callback) {
+        if let Err(error) = client.send_soon(id, headers, payload, timeout, callback) {
             mailbox.sender().send(Err(error));
         }
         let file = client.shared().file().clone();
@@ -212,8 +212,7 @@ impl Pending {
 impl Drop for Pending {
     fn drop(&mut self) {
         if let Some(outstanding) = self.end().and_then(|waiting| waiting.outstanding.upgrade()) {
-            // Cancelling is advice. If it cannot be given, the server works in vain.
-            let _ = outstanding.cancel(&self.id);
+            outstanding.leave(&self.id);
         }
     }
 }

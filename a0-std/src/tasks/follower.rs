@@ -41,7 +41,8 @@ impl Follower {
                 self.removed = matches!(error, Error::TopicRemoved { .. });
                 return Err(error);
             }
-            self.bell.set(self.feed.file(), self.feed.cursor(), tell())?;
+            let contended = self.feed.take_contended();
+            self.bell.set(self.feed.file(), self.feed.cursor(), contended, tell())?;
             return Ok(None);
         }
     }

@@ -57,6 +57,8 @@ struct Book {
 struct Order {
     file: File,
     cursor: Cursor,
+    /// Not told before then: what there is can be read under the lock only, and somebody else has that.
+    not_before: Option<Instant>,
     tell: Tell,
 }
 
@@ -76,13 +78,15 @@ pub(crate) struct Bell {
 
 impl Bell {
     /// Tells once, as soon as there may be something behind the cursor, or the file is gone. Replaces what was asked for before.
-    pub(crate) fn set(&mut self, file: &File, cursor: Cursor, tell: Tell) -> Result<()> {
+    /// Somebody who was `contended` for it is told a little later.
+    pub(crate) fn set(&mut self, file: &File, cursor: Cursor, contended: bool, tell: Tell) -> Result<()> {
+        let not_before = contended.then(|| Instant::now() + POLL.1);
         let helper = HELPER.get();
         let mut book = helper.book();
         book.start(helper).map_err(|source| Error::Thread { path: file.path().to_owned(), source })?;
         let key = book.next;
         book.next += 1;
-        book.orders.insert(key, Order { file: file.clone(), cursor, tell });
+        book.orders.insert(key, Order { file: file.clone(), cursor, not_before, tell });
         let before = self.order.replace((helper, key));
         // That of the parent of a forked child is not heard there.
         let before = before.filter(|(of, _)| ptr::eq(*of, helper)).and_then(|(_, key)| book.orders.remove(&key));
@@ -124,7 +128,11 @@ impl Book {
         let mut all = true;
         let mut due = Vec::new();
         // The last ones first: they are the most likely to be heard of.
-        for (&key, Order { file, cursor, .. }) in self.orders.iter().rev() {
+        for (&key, Order { file, cursor, not_before, .. }) in self.orders.iter().rev() {
+            if not_before.is_some_and(|not_before| Instant::now() < not_before) {
+                all = false;
+                continue;
+            }
             let topic = file.transport();
             let word = if words.len() < MAX_WORDS - 1 { topic.announce_sleeper() } else { None };
             // Behind the announcement.

@@ -3,6 +3,7 @@
 
 mod bare;
 
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -62,6 +63,13 @@ pub(crate) fn write(file: &File, texts: &[&str]) {
     for text in texts {
         writer.write(text).unwrap();
     }
+}
+
+/// Overwrites the number in the frame of the oldest message.
+pub(crate) fn spoil(file: &File) {
+    let bytes = std::fs::File::options().write(true).open(file.path()).unwrap();
+    let number = a0_core::layout::frame::seq(file.state().unwrap().off_head).offset();
+    bytes.write_all_at(&77_u64.to_ne_bytes(), number).unwrap();
 }
 
 /// A message's payload as text.

@@ -1,0 +1,177 @@
+//! While somebody keeps a topic locked, time limits count, and what does not wait does not wait.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not recognised as tests")]
+
+mod common;
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use a0_std::{
+    Connection, Error, File, FileOptions, Init, PrpcClient, PrpcServer, Publisher, ReaderOptions, ReaderSync,
+    ReaderSyncZeroCopy, RpcClient, RpcServer, SubscriberZeroCopy, Writer,
+};
+use common::{spoil, topic};
+
+const LIMIT: Duration = Duration::from_millis(50);
+
+/// Far beyond what anything here may take.
+const LATE: Duration = Duration::from_secs(20);
+
+/// As long as the lock would be waited for.
+fn options() -> FileOptions {
+    FileOptions::default().size(1 << 16).lock_timeout(3 * LATE)
+}
+
+fn oldest() -> ReaderOptions {
+    ReaderOptions { init: Init::Oldest, file: options(), ..Default::default() }
+}
+
+/// Does something while another thread has a loan of the topic.
+fn while_locked<R>(file: &File, work: impl FnOnce() -> R) -> R {
+    let (lock, locked) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let writer = Writer::new(file);
+            let loan = writer.loan(8).unwrap();
+            lock.send(()).unwrap();
+            released.recv_timeout(2 * LATE).ok();
+            drop(loan);
+        });
+        locked.recv().unwrap();
+        let started = Instant::now();
+        let result = work();
+        assert!(started.elapsed() < LATE, "{:?}", started.elapsed());
+        drop(release);
+        result
+    })
+}
+
+/// A topic with two messages.
+fn two() -> File {
+    let file = File::open(topic(), &options()).unwrap();
+    common::write(&file, &["one", "two"]);
+    file
+}
+
+fn timed_out<T>(result: Result<T, Error>) -> bool {
+    matches!(result, Err(Error::Timeout { .. }))
+}
+
+#[test]
+fn reads_that_do_not_wait_find_nothing_and_go_on_later() {
+    let file = two();
+    let mut reader = ReaderSync::new(&file, Init::Oldest).unwrap();
+    let mut in_place = ReaderSyncZeroCopy::new(&file, Init::Oldest).unwrap();
+    while_locked(&file, || {
+        // What is wrong with it, only the lock's holder knows for certain.
+        spoil(&file);
+        for _ in 0..3 {
+            assert!(reader.read().unwrap().is_none());
+            assert_eq!(reader.read_batch(|_| panic!("there is nothing")).unwrap(), 0);
+            assert!(reader.read_in_place(|_| ()).unwrap().is_none());
+            assert!(in_place.read(|_| ()).unwrap().is_none());
+            assert!(in_place.can_read().is_ok() && file.state().is_ok());
+        }
+    });
+    assert!(matches!(reader.read(), Err(Error::Topic { source: a0_core::Error::Corrupt(_), .. })));
+    assert_eq!(common::text(&reader.read().unwrap().unwrap()), "two");
+    assert!(in_place.read(|_| ()).is_err());
+    assert_eq!(in_place.read(|message| common::text(&message)).unwrap().unwrap(), "two");
+}
+
+#[test]
+fn waits_end_in_time() {
+    let file = two();
+    let mut reader = ReaderSync::new(&file, Init::Oldest).unwrap();
+    let sound = topic();
+    let publisher = Publisher::with_options(&sound, &options()).unwrap();
+    publisher.publish("x").unwrap();
+    let mut in_place = ReaderSyncZeroCopy::new(publisher.file(), Init::Oldest).unwrap();
+    while_locked(&file, || {
+        spoil(&file);
+        assert!(timed_out(reader.read_blocking(LIMIT)));
+        assert!(timed_out(reader.read_in_place_blocking(LIMIT, |_| ())));
+    });
+    while_locked(publisher.file(), || {
+        assert!(timed_out(in_place.read_blocking(LIMIT, |_| ())));
+        let interrupter = in_place.interrupter();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| in_place.read_blocking(None, |_| ()));
+            thread::sleep(LIMIT);
+            interrupter.interrupt();
+            assert!(matches!(waiting.join().unwrap(), Err(Error::Interrupted { .. })));
+        });
+        let subscriber = SubscriberZeroCopy::new(&sound, oldest(), |_| {}).unwrap();
+        thread::sleep(LIMIT);
+        drop(subscriber);
+    });
+}
+
+#[test]
+fn calls_end_in_time() {
+    const CALLS: usize = 4;
+    let topic = topic();
+    let client = RpcClient::with_options(&topic, &options()).unwrap();
+    let (tell, told) = mpsc::channel();
+    for _ in 0..CALLS {
+        let tell = tell.clone();
+        client.send_with(&[], "", LIMIT, move |result| tell.send(timed_out(result)).unwrap()).unwrap();
+    }
+    while_locked(client.file(), || {
+        assert!(timed_out(client.call("", LIMIT)));
+        assert!(timed_out(client.send_with(&[], "", LIMIT, |_| panic!("it was not sent"))));
+        for _ in 0..CALLS {
+            assert!(told.recv_timeout(LATE).unwrap());
+        }
+    });
+    // The two that were not sent are not in the topic.
+    client.send("", |_| {}).unwrap();
+    let mut reader = ReaderSync::new(client.file(), Init::Oldest).unwrap();
+    let mut requests = 0;
+    while let Some(message) = reader.read().unwrap() {
+        requests += usize::from(message.header("a0_rpc_type") == Some("request"));
+    }
+    assert_eq!(requests, CALLS + 1);
+}
+
+#[test]
+fn streams_clients_and_servers_end_in_time() {
+    let topic = topic();
+    let handler = |connection: Connection| connection.send("one", false).unwrap();
+    let server = PrpcServer::new(&topic, handler, |_| {}).unwrap();
+    let client = PrpcClient::with_options(&topic, &options()).unwrap();
+    let mut late = client.stream("", LATE).unwrap();
+    assert!(late.next().unwrap().is_ok());
+    let mut stream = client.stream("", LIMIT).unwrap();
+    stream.next();
+    while_locked(client.file(), || {
+        assert!(stream.next().is_none_or(timed_out));
+        assert!(timed_out(client.stream("", LIMIT)));
+        drop(late);
+        drop(server);
+    });
+}
+
+/// A server that has something to say by itself does not keep on trying when it is dropped.
+#[test]
+fn servers_that_cannot_say_what_they_have_to_end_all_the_same() {
+    let topic = topic();
+    let client = RpcClient::with_options(&topic, &options()).unwrap();
+    let (lock, locked) = mpsc::channel();
+    let (called, is_called) = mpsc::channel();
+    let handler = move |_| {
+        called.send(()).unwrap();
+        locked.recv().unwrap();
+        panic!("the client is to hear of this");
+    };
+    let server_options = a0_std::ServerOptions { file: options(), ..Default::default() };
+    let server = RpcServer::with_options(&topic, server_options, handler, |_| {}).unwrap();
+    client.send("", |_| {}).unwrap();
+    is_called.recv().unwrap();
+    while_locked(client.file(), || {
+        lock.send(()).unwrap();
+        drop(server);
+    });
+}
