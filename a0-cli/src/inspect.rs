@@ -74,6 +74,11 @@ impl LockWord {
     }
 }
 
+/// Whether a number stands for this process's PID namespace for certain.
+pub(crate) fn is_our_namespace(namespace: u32) -> bool {
+    namespace != 0 && !is_foreign_namespace(namespace) && Path::new("/proc/self/ns/pid").exists()
+}
+
 /// Whether a number stands for a PID namespace that is not this process's, as far as the system tells.
 pub(crate) fn is_foreign_namespace(namespace: u32) -> bool {
     let ours = std::fs::metadata("/proc/self/ns/pid").map(|metadata| metadata.ino());

@@ -3,6 +3,7 @@
 mod finding;
 mod kernel;
 mod locks;
+mod logout;
 mod machine;
 mod names;
 mod place;
@@ -89,6 +90,7 @@ fn examine() -> Report {
         let templates = if sound_names { Templates::new(&Protocol::ALL).ok() } else { None };
         let mut topics = topics::Topics::new(&place, templates);
         tree::walk(&mut report, &place.root, |report, entry| topics.examine(report, entry));
+        logout::examine(&mut report, &place, &topics.owners);
         locks::examine(&mut report, topics.held);
     }
     report

@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 
 use super::finding::Report;
 use crate::commands::deadman::process;
-use crate::inspect::{LockWord, is_foreign_namespace};
+use crate::inspect::{LockWord, is_foreign_namespace, is_our_namespace};
 
 /// No sound program has a lock that long.
 const LONG: Duration = Duration::from_millis(100);
@@ -81,6 +81,14 @@ fn lock(report: &mut Report, held: &Held) {
         );
     }
     let problem = match Owner::of(thread, held.inode) {
+        Owner::Gone if is_our_namespace(held.namespace) => {
+            let problem = format!(
+                "its lock belongs to thread {thread}, which does not exist any more: the next program that publishes takes it \
+                 over"
+            );
+            let remedy = "none is needed, but for 0.3 programs, which do not find out: publish on it, as with a0 pub";
+            return report.warning("lock", Some(path), problem, remedy);
+        }
         Owner::Gone => {
             remedy = format!("publish on it: that takes the lock over; where it does not, {remedy}");
             format!(
@@ -117,18 +125,24 @@ pub(super) fn deadman(report: &mut Report, path: &Path, inode: u64) {
     let seen = deadman.look();
     // Who is in another PID namespace cannot be seen from here, and the kernel tells of its death all the same.
     let Some(thread) = seen.owner.filter(|_| seen.other_namespace.is_none()) else { return };
-    let problem = match Owner::of(thread, inode) {
+    let (problem, remedy) = match Owner::of(thread, inode) {
         Owner::User { .. } => return,
-        Owner::Gone => format!(
-            "is taken by thread {thread}, which does not exist here: it is from before the machine was started, or of \
-             another PID namespace (see docker run --pid=host). 0.3 programs wait for it for ever"
+        Owner::Gone => (
+            format!(
+                "is taken by thread {thread}, which does not exist here: it is from before the machine was started, or of \
+                 another PID namespace (see docker run --pid=host). 0.3 programs wait for it for ever"
+            ),
+            "take it with a program of this library, such as a0 deadman take, which passes over such an owner"
+                .to_owned(),
         ),
-        Owner::Stranger { pid, name } => format!(
-            "bears the id of thread {thread} of process {pid} ({name}), which does not use this file: the real owner is \
-             long gone, and it looks taken until that process ends"
+        Owner::Stranger { pid, name } => (
+            format!(
+                "bears the id of thread {thread} of process {pid} ({name}), which does not use this file: the real owner is \
+                 long gone, and it looks taken until that process ends"
+            ),
+            format!("end the programs that use it, then a0 rm {}", path.display()),
         ),
     };
-    let remedy = format!("end the programs that use it, then a0 rm {}", path.display());
     report.warning("deadman", Some(path), problem, &remedy);
 }
 

@@ -52,6 +52,13 @@ pub(super) fn examine(report: &mut Report, root: &Path) -> Option<Place> {
         report.note(check, Some(root), "does not exist yet: the first program that uses a topic creates it");
     }
     let mount = Mount::of(existing);
+    if mount.as_ref().is_some_and(|mount| mount.kind == "hugetlbfs") {
+        let problem = "is on hugetlbfs, whose files have whole huge pages: no deadman can be there, and so no server";
+        let remedy = "set A0_ROOT to a directory on a tmpfs, for all programs alike; a tmpfs can use huge pages, too: \
+                      mount -o huge=…";
+        report.error("filesystem", Some(existing), problem, remedy);
+        return None;
+    }
     filesystem(report, existing, mount.as_ref());
     let full = match statvfs(existing) {
         Ok(stat) => {

@@ -1,5 +1,6 @@
 //! What the files hold.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -23,17 +24,22 @@ pub(super) struct Topics {
     full: bool,
     /// Locks that were held when their topics were looked at.
     pub(super) held: Vec<Held>,
+    /// The users to whom topics belong.
+    pub(super) owners: BTreeSet<u32>,
 }
 
 impl Topics {
     pub(super) fn new(place: &Place, templates: Option<Templates>) -> Topics {
-        Topics { templates, full: place.full, held: vec![] }
+        Topics { templates, full: place.full, held: vec![], owners: BTreeSet::new() }
     }
 
     pub(super) fn examine(&mut self, report: &mut Report, Entry { path, metadata }: Entry) {
         let protocol =
             self.templates.as_ref().and_then(|templates| templates.topic(&path)).map(|(protocol, _)| protocol);
         let named = protocol.is_some() || path.extension().is_some_and(|extension| extension == "a0");
+        if named {
+            self.owners.insert(metadata.uid());
+        }
         if access(&path, Access::READ_OK).is_err() {
             if named {
                 let problem = format!("this user may not read it; {}", owner(&metadata));
