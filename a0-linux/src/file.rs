@@ -8,14 +8,15 @@ use std::thread::yield_now;
 use std::time::{Duration, Instant};
 
 use a0_core::{RawMem, is_topic};
-use rustix::fs::{FileType, Mode as Permissions, OFlags, Stat, fstat};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::fs::{FileType, OFlags, Stat, fstat, fstatfs};
+use rustix::io::Errno;
 
 use error::FileError;
 use holes::Filled;
 use kind::Kind;
 use mapping::Mapping;
 use namespace::Opened;
+use way::{Obstacle, Way};
 
 pub(crate) mod create;
 mod directory;
@@ -26,6 +27,7 @@ pub(crate) mod mapping;
 pub(crate) mod namespace;
 mod ofd;
 pub(crate) mod remove;
+mod way;
 
 /// What a program wants to do with a topic, and what it promises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -62,7 +64,8 @@ pub struct FileOptions {
     pub size: u64,
     /// Permissions of a new file, exactly, whatever the umask: 0666.
     pub mode: u32,
-    /// Permissions of new directories, reduced by the umask: 0777.
+    /// Permissions of new directories, exactly, whatever the umask: 0777. Those in which the group or others may write
+    /// also get the sticky bit, so that nobody can remove or replace what belongs to others.
     pub dir_mode: u32,
     /// What to do with the topic: [`Mode::Shared`].
     pub access: Mode,
@@ -264,6 +267,7 @@ impl TopicFile {
     ) -> Result<(Self, RawMem<Mapping>), FileError> {
         let stat = fstat(&fd).map_err(|errno| FileError::os(path, "look at", errno))?;
         check_type(path, &stat)?;
+        check_pages(path, &fd)?;
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         kind.check_size(path, size)?;
         let fd = Arc::new(fd);
@@ -289,16 +293,33 @@ fn open_existing(kind: Kind, path: &Path, access: Mode) -> Result<Option<(TopicF
     let flags = if access == Mode::ReadOnly { OFlags::RDONLY } else { OFlags::RDWR };
     // NONBLOCK: without it, opening a FIFO waits for somebody at its other end. Regular files don't care.
     let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    match retry_on_intr(|| rustix::fs::open(path, flags, Permissions::empty())) {
-        Ok(fd) => TopicFile::map(kind, fd, path, access, false).map(Some),
-        Err(Errno::NOENT) => Ok(None),
-        Err(Errno::NOTDIR) => Err(directory::obstacle(path)),
-        Err(Errno::ISDIR) => Err(FileError::NotAFile { path: path.into(), what: "a directory" }),
-        Err(Errno::NXIO) => {
-            Err(FileError::NotAFile { path: path.into(), what: "a socket, or a device without driver" })
+    match Way::to(path).and_then(|way| way.open(flags)) {
+        Ok(Some(fd)) => TopicFile::map(kind, fd, path, access, false).map(Some),
+        Ok(None) => Ok(None),
+        Err(Obstacle::Known(error)) => Err(error),
+        Err(Obstacle::Refused(_, errno)) => Err(refusal(path, access, errno)),
+    }
+}
+
+fn refusal(path: &Path, access: Mode, errno: Errno) -> FileError {
+    match errno {
+        Errno::ISDIR => FileError::NotAFile { path: path.into(), what: "a directory" },
+        Errno::NXIO => FileError::NotAFile { path: path.into(), what: "a socket, or a device without driver" },
+        Errno::ACCESS | Errno::PERM | Errno::ROFS => FileError::no_access(path, access, errno),
+        _ => FileError::os(path, "open", errno),
+    }
+}
+
+/// Refuses what lies on a filesystem of huge pages: sizes there are multiples of 2 MiB or more, which no deadman has, and
+/// files cannot be written.
+fn check_pages(path: &Path, fd: &impl AsFd) -> Result<(), FileError> {
+    const HUGETLBFS: u64 = 0x9584_58F6;
+    match fstatfs(fd) {
+        // As many bits as the number has; the rest is its sign.
+        Ok(filesystem) if filesystem.f_type as u64 & 0xFFFF_FFFF == HUGETLBFS => {
+            Err(FileError::HugePages { path: path.into() })
         }
-        Err(errno @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) => Err(FileError::no_access(path, access, errno)),
-        Err(errno) => Err(FileError::os(path, "open", errno)),
+        _ => Ok(()),
     }
 }
 

@@ -352,14 +352,31 @@ fn relative_paths_start_at_the_working_directory() {
 }
 
 #[test]
-fn umask_restricts_directories_but_not_files() {
+fn umask_restricts_neither_directories_nor_files() {
     on_each_filesystem(|dir| {
         run_child("umask", dir);
         let mode = |name| fs::metadata(dir.join(name)).unwrap().mode() & 0o7777;
-        assert_eq!(mode("a"), 0o700);
-        assert_eq!(mode("a/b"), 0o700);
+        assert_eq!(mode("a"), 0o1777);
+        assert_eq!(mode("a/b"), 0o1777);
         assert_eq!(mode("a/b/666"), 0o666);
         assert_eq!(mode("a/b/640"), 0o640);
+    });
+}
+
+/// What others may write to has the sticky bit; a directory that is there is left alone; a group is inherited.
+#[test]
+fn directories_get_their_permissions_when_they_are_made() {
+    on_each_filesystem(|dir| {
+        let mode = |name: &str| fs::metadata(dir.join(name)).unwrap().mode() & 0o7777;
+        for (asked, made) in [(0o755, 0o755), (0o775, 0o1775), (0o700, 0o700), (0o1777, 0o1777)] {
+            let name = format!("{asked:o}");
+            open(&dir.join(&name).join("topic"), &small().dir_mode(asked));
+            assert_eq!(mode(&name), made);
+        }
+        fs::create_dir(dir.join("theirs")).unwrap();
+        fs::set_permissions(dir.join("theirs"), Permissions::from_mode(0o2750)).unwrap();
+        open(&dir.join("theirs/new/topic"), &small());
+        assert_eq!((mode("theirs"), mode("theirs/new")), (0o2750, 0o3777));
     });
 }
 

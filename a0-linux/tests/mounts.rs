@@ -165,6 +165,20 @@ fn creators_of_one_file_need_the_space_of_one() {
     }
 }
 
+/// No page of it need be reserved for this.
+#[test]
+fn a_filesystem_of_huge_pages_is_refused() {
+    let filesystem = SmallFilesystem::mount_type("hugetlbfs", "mode=755");
+    let existing = filesystem.path().join("existing");
+    fs::File::create(&existing).unwrap();
+    for path in [existing, filesystem.path().join("new"), filesystem.path().join("a/new")] {
+        let error = refused(&path, &small());
+        assert!(matches!(error, FileError::HugePages { .. }), "{error:?}");
+        let error = DeadmanFile::open(&path, &small(), DeadmanLayout::Bytes32).unwrap_err();
+        assert!(matches!(error, FileError::HugePages { .. }), "{error:?}");
+    }
+}
+
 /// What other processes do in these tests; nothing if nobody asked.
 #[test]
 fn child_process() {

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use a0_linux::FileError;
-use a0_std::{Error, FileOptions, Init, Mode, Protocol, Publisher, ReaderOptions, SubscriberSync};
+use a0_std::{Error, File, FileOptions, Init, Mode, Protocol, Publisher, ReaderOptions, SubscriberSync};
 use common::{root, text, topic, until};
 use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
@@ -130,4 +130,20 @@ fn a_missing_topic_in_a_directory_of_others_is_a_clear_error() {
         assert!(matches!(missing, Error::File(FileError::NotFound { .. })), "{missing}");
     });
     until(|| !root().join("nobody").exists());
+}
+
+/// Whatever the umask of who came first. But what lies there stays whose it is.
+#[test]
+fn whoever_comes_second_creates_topics_beside_those_of_others() {
+    let (first, second) = (format!("{}/shared/first", topic()), format!("{}/shared/second", topic()));
+    std::fs::set_permissions(root(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let (beside, _keep) = (first.replace("first", "beside"), Publisher::new(&first).unwrap());
+    let path = Protocol::PubSub.path(&first).unwrap();
+    as_user(&[], || {
+        Publisher::new(&beside).unwrap().publish("mine").unwrap();
+        assert!(is_denied(Publisher::new(&second)), "the root itself was made by somebody else");
+        assert!(is_denied(File::remove(&path)));
+        assert!(File::remove(Protocol::PubSub.path(&beside).unwrap()).unwrap());
+    });
+    assert!(path.exists());
 }

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use a0_core::RawMem;
-use rustix::fs::{Access, AtFlags, CWD, FallocateFlags, Mode, OFlags, fallocate, fchmod, fstatvfs, ftruncate};
+use rustix::fs::{Access, AtFlags, CWD, FallocateFlags, Mode, OFlags, fallocate, fchmod, fstatvfs, ftruncate, openat};
 use rustix::io::{Errno, retry_on_intr};
 use tempfile::TempPath;
 
@@ -15,7 +15,7 @@ use crate::file::directory::{self, Turn};
 use crate::file::error::FileError;
 use crate::file::kind::Kind;
 use crate::file::mapping::Mapping;
-use crate::file::{FileOptions, TopicFile, open_existing};
+use crate::file::{FileOptions, TopicFile, check_pages, open_existing};
 
 /// What names of unfinished files start with, the same as in 0.3: programs that look for topics skip them.
 const PREFIX: &str = ".alephzero_mkstemp.";
@@ -37,17 +37,15 @@ pub(super) fn create(
 ) -> Result<Option<(TopicFile, RawMem<Mapping>)>, FileError> {
     check_name(path)?;
     kind.check_size(path, options.size)?;
-    let dir = directory::parent(path);
-    if !directory::create(dir, options.dir_mode)? {
-        return Ok(None);
-    }
+    let Some(dir) = directory::create(directory::parent(path), options.dir_mode)? else { return Ok(None) };
+    check_pages(path, &dir)?;
 
-    let turn = Turn::take(dir);
+    let turn = Turn::take(&dir);
     if let Some(theirs) = open_existing(kind, path, options.access)? {
         return Ok(Some(theirs));
     }
     for way in [Way::Unnamed, Way::Named] {
-        match create_by(way, kind, path, &turn, options)? {
+        match create_by(way, kind, path, &dir, &turn, options)? {
             Made::Ours(ours) => return Ok(Some(ours)),
             Made::Theirs => return open_existing(kind, path, options.access),
             Made::Gone => return Ok(None),
@@ -79,13 +77,21 @@ enum Made {
     NotThisWay,
 }
 
-fn create_by(way: Way, kind: Kind, path: &Path, turn: &Turn, options: &FileOptions) -> Result<Made, FileError> {
-    let dir = directory::parent(path);
-    let unfinished = match Unfinished::create(way, dir) {
+fn create_by(
+    way: Way,
+    kind: Kind,
+    path: &Path,
+    dir: &OwnedFd,
+    turn: &Turn,
+    options: &FileOptions,
+) -> Result<Made, FileError> {
+    let unfinished = match Unfinished::create(way, dir, path) {
         Ok(Some(unfinished)) => unfinished,
         Ok(None) => return Ok(Made::NotThisWay),
         // Those of /proc are there, and say so, too, when they are asked for a file.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !turn.is_in(dir) => return Ok(Made::Gone),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !turn.is_in(directory::parent(path)) => {
+            return Ok(Made::Gone);
+        }
         Err(error) => return Err(failure(path, options.size, None, "create a file for", error)),
     };
     // From here on, leaving this function removes it.
@@ -94,7 +100,7 @@ fn create_by(way: Way, kind: Kind, path: &Path, turn: &Turn, options: &FileOptio
     // Mapped before it gets its name, since a size that cannot be mapped must leave no file.
     let ours = TopicFile::map(kind, fd, path, options.access, true)?;
     // A link, not a rename: it never replaces a file, and it is what others watch for.
-    match rustix::fs::linkat(CWD, &*name, CWD, path, AtFlags::SYMLINK_FOLLOW) {
+    match rustix::fs::linkat(CWD, &*name, dir, path.file_name().unwrap_or_default(), AtFlags::SYMLINK_FOLLOW) {
         Ok(()) => Ok(Made::Ours(ours)),
         Err(Errno::EXIST) if is_dangling(path) => Err(FileError::DanglingLink { path: path.into() }),
         Err(Errno::EXIST) => Ok(Made::Theirs),
@@ -147,24 +153,24 @@ impl Deref for Name {
 
 impl Unfinished {
     /// Makes one; `None` if that is not possible this way.
-    fn create(way: Way, dir: &Path) -> io::Result<Option<Unfinished>> {
+    fn create(way: Way, dir: &OwnedFd, path: &Path) -> io::Result<Option<Unfinished>> {
         match way {
             Way::Unnamed => Ok(Unfinished::unnamed(dir)),
-            Way::Named => Unfinished::named(dir).map(Some),
+            Way::Named => Unfinished::named(dir, path).map(Some),
         }
     }
 
-    fn unnamed(dir: &Path) -> Option<Unfinished> {
+    fn unnamed(dir: &OwnedFd) -> Option<Unfinished> {
         let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
         // Filesystems and kernels have many ways to say that they cannot; the other way says what is really wrong.
-        let fd = retry_on_intr(|| rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR)).ok()?;
-        let name = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+        let fd = retry_on_intr(|| openat(dir, ".", flags, Mode::RUSR | Mode::WUSR)).ok()?;
         // Without /proc there is no way to give it a name.
-        let linkable = rustix::fs::access(&name, Access::EXISTS).is_ok();
-        linkable.then_some(Unfinished { fd, name: Name::OfDescriptor(name) })
+        name_of(&fd).map(|name| Unfinished { fd, name: Name::OfDescriptor(name) })
     }
 
-    fn named(dir: &Path) -> io::Result<Unfinished> {
+    fn named(dir: &OwnedFd, path: &Path) -> io::Result<Unfinished> {
+        // Nobody can put another directory in the place of this one, while that of the path could be replaced.
+        let dir = name_of(dir).unwrap_or_else(|| directory::parent(path).into());
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let open = |name: &Path| {
             let fd = retry_on_intr(|| rustix::fs::open(name, flags, Mode::RUSR | Mode::WUSR))?;
@@ -174,6 +180,12 @@ impl Unfinished {
         let (fd, name) = file.into_parts();
         Ok(Unfinished { fd, name: Name::Temporary(name) })
     }
+}
+
+/// What the kernel calls an open file; `None` without /proc.
+fn name_of(fd: &OwnedFd) -> Option<PathBuf> {
+    let name = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+    rustix::fs::access(&name, Access::EXISTS).is_ok().then_some(name)
 }
 
 /// Gives a new file its permissions and its size.
@@ -240,9 +252,10 @@ mod tests {
         for base in ["/dev/shm", "/tmp"] {
             let dir = tempfile::tempdir_in(base).unwrap();
             let options = FileOptions::default().size(5000).mode(0o604);
+            let open = OwnedFd::from(std::fs::File::open(dir.path()).unwrap());
             for way in [Way::Unnamed, Way::Named] {
                 let path = dir.path().join("topic");
-                let make = || create_by(way, Kind::Topic, &path, &Turn::take(dir.path()), &options).unwrap();
+                let make = || create_by(way, Kind::Topic, &path, &open, &Turn::take(&open), &options).unwrap();
                 let Made::Ours((file, _)) = make() else { panic!("{way:?}") };
                 assert!(file.created() && !file.is_removed().unwrap());
                 assert!(matches!(make(), Made::Theirs), "it never replaces a file");

@@ -25,6 +25,18 @@ pub enum FileError {
         /// The link.
         path: PathBuf,
     },
+    /// A symbolic link that another user has made. Whoever follows it would write to a file of that user's choice.
+    #[error(
+        "{} is a symbolic link of user {owner}, and only those of root and of one's own are followed: use the path it \
+         leads to, have its owner changed (chown -h), or remove it",
+        .path.display()
+    )]
+    ForeignLink {
+        /// The link.
+        path: PathBuf,
+        /// The number of the user who owns it.
+        owner: u32,
+    },
     /// This user may not do that.
     #[error("no permission to {what} {} ({source}): {remedy}", .path.display())]
     PermissionDenied {
@@ -118,6 +130,16 @@ pub enum FileError {
         /// Bytes that were free, if that was known to be too little.
         available: Option<u64>,
     },
+    /// The filesystem is one of huge pages.
+    #[error(
+        "{} lies on a hugetlbfs, which has no room for small files: keep topics on a tmpfs, such as /dev/shm (which can \
+         use huge pages, too: mount -o huge=…)",
+        .path.display()
+    )]
+    HugePages {
+        /// The file.
+        path: PathBuf,
+    },
     /// The filesystem cannot give a finished file its name.
     #[error("the filesystem of {} has no hard links: keep topics on a tmpfs, such as /dev/shm", .path.display())]
     NoHardLinks {
@@ -206,6 +228,8 @@ impl FileError {
         match self {
             FileError::NotFound { path }
             | FileError::DanglingLink { path }
+            | FileError::ForeignLink { path, .. }
+            | FileError::HugePages { path }
             | FileError::PermissionDenied { path, .. }
             | FileError::TooSmall { path, .. }
             | FileError::Truncated { path, .. }
@@ -234,6 +258,8 @@ impl FileError {
             FileError::NotAFile { .. } => Errno::INVAL,
             FileError::NotADirectory { .. } => Errno::NOTDIR,
             FileError::NoSpace { .. } => Errno::NOSPC,
+            FileError::HugePages { .. } => Errno::OPNOTSUPP,
+            FileError::ForeignLink { .. } => Errno::ACCESS,
             FileError::InUse { .. }
             | FileError::OtherPidNamespace { .. }
             | FileError::Exclusive { .. }

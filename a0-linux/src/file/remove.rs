@@ -4,7 +4,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use rustix::fs::AtFlags;
+use rustix::io::Errno;
+
 use crate::file::error::FileError;
+use crate::file::way::{Obstacle, Way};
 
 /// Removes a file; `false` if there was none.
 ///
@@ -14,13 +18,17 @@ use crate::file::error::FileError;
 /// # Errors
 /// [`FileError::NotAFile`] for a directory, [`FileError::PermissionDenied`], [`FileError::Os`].
 pub fn remove(path: &Path) -> Result<bool, FileError> {
-    match fs::remove_file(path) {
+    let found = Way::to(path).and_then(Way::last).map_err(|obstacle| match obstacle {
+        Obstacle::Known(error) => error,
+        Obstacle::Refused(at, errno) => FileError::os(&at, "look at", errno),
+    })?;
+    let Some((dir, name)) = found else { return Ok(false) };
+    match rustix::fs::unlinkat(dir, &name, AtFlags::empty()) {
         Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
-            Err(FileError::NotAFile { path: path.into(), what: "a directory" })
-        }
-        Err(error) => Err(FileError::os(path, "remove", error)),
+        Err(Errno::NOENT) => Ok(false),
+        // INVAL: for "." and "..".
+        Err(Errno::ISDIR | Errno::INVAL) => Err(FileError::NotAFile { path: path.into(), what: "a directory" }),
+        Err(errno) => Err(FileError::os(path, "remove", errno)),
     }
 }
 
