@@ -70,7 +70,7 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
     }
 
     fn frame(&self, seq: u64, off: u64) -> Result<FrameHeader, Corruption> {
-        FrameHeader::load(self.mem(), seq, off, self.topic().limit())
+        self.topic().sound_frame(&self.draft.state, seq, off)
     }
 
     /// Whether allocating a frame of `size` data bytes would evict others.

@@ -2,6 +2,7 @@
 
 mod batch;
 mod target;
+pub(crate) mod vouch;
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
@@ -341,7 +342,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     /// Whether a frame was there all the time until now.
     #[inline(always)]
     fn is_still_there(&self, target: &Target, size: u64) -> bool {
-        self.is_live_from(target.live_from) && self.has_header(target.seq, target.off, size)
+        self.is_live_from(target.live_from) && self.is_untouched(target.seq, target.off, size)
     }
 
     /// Whether everything from this sequence number on was there all the time until now.
@@ -351,17 +352,6 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         // gone, because writers commit an eviction, then fence, before they overwrite.
         self.mem().fence(Acquire);
         State::validate_low(self.mem()) <= seq
-    }
-
-    /// Whether this frame's header stands where it stood. Call it behind [`Transport::is_live_from`].
-    ///
-    /// Older 0.3 cores (the Python package) overwrite frames that they have not evicted, in rare size patterns. They
-    /// fill the arena upwards and write each frame's header first, so a frame whose data they have begun to
-    /// overwrite has lost its header before.
-    #[inline(always)]
-    fn has_header(&self, seq: u64, off: u64, size: u64) -> bool {
-        let [found_seq, found_off, _, _, found_size] = self.mem().load_words(frame::seq(off));
-        (found_seq, found_off, found_size) == (seq, off, size)
     }
 
     /// Whether the message that a read gave is still there, so that everything that was read of it in place until now is

@@ -6,11 +6,13 @@
 //! * [`StoreLog`] remembers every store, and replays each prefix of them as the memory after a crash.
 //! * [`Tamper`] takes one guard out of the protocol. A test that still passes then tests nothing.
 //! * [`CrashLock`] says that the last owner died.
+//! * [`OldWriter`] does what programs with a core older than 0.3.15 do, store by store.
 //! * [`run_history`] compares a topic with the [`Model`] step by step.
 //! * [`Model`] says what a topic holds, in the plainest words.
 mod crash_lock;
 pub mod history;
 mod model;
+mod old_writer;
 mod store_log;
 mod tamper;
 mod view;
@@ -18,6 +20,7 @@ mod view;
 pub use crash_lock::CrashLock;
 pub use history::{Place, Step, run_history};
 pub use model::{Model, Placed};
+pub use old_writer::{OldStore, OldWriter};
 pub use store_log::StoreLog;
 pub use tamper::{Guard, Tamper};
 pub use view::{Message, Violation, read_all, walk};

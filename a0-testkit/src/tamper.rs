@@ -1,11 +1,10 @@
 //! Takes one guard out of the protocol, to see whether a test notices.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use a0_core::Mem;
-use a0_core::layout::{Field, MAGIC, VERSION, WORKSPACE, header};
+use a0_core::layout::{Field, MAGIC, VERSION, header};
 
 /// What [`Tamper`] takes away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +13,8 @@ pub enum Guard {
     AcquireFences,
     /// Release fences: eviction before overwriting.
     ReleaseFences,
+    /// Only the release fence behind taking the lock: evictions of owners before, before overwriting.
+    LockFence,
     /// Sequentially consistent fences between announcing sleep and looking, and between committing and waking.
     SeqCstFences,
     /// Release ordering of the index's store.
@@ -28,7 +29,7 @@ pub enum Guard {
     WorkingPageRefresh,
     /// The header's magic and version come last; taken away, they come first.
     MarkLast,
-    /// The reader's last look at `seq_low` and at the frame's header, behind the copy: it always finds the frame alive.
+    /// The reader's last look at `seq_low`, behind the copy: it always finds the frame alive.
     Validation,
     /// The second reading of the page's words in a snapshot: it always gives what the first gave.
     SecondReading,
@@ -52,22 +53,12 @@ pub struct Tamper<M> {
     guard: Option<Guard>,
     armed: Cell<bool>,
     flips: Cell<u32>,
+    /// Whether an event was counted since the last release fence.
+    counted: Cell<bool>,
     /// Stores to pages that are held back.
     held: RefCell<Vec<(u64, u64)>>,
     reading: RefCell<Reading>,
-    /// What the words of frame headers were before the copy.
-    headers: RefCell<BTreeMap<u64, u64>>,
-    /// Header words still to be looked at behind the copy.
-    rechecks: Cell<u32>,
 }
-
-/// Words of a frame's header that are loaded again behind the copy.
-const HEADER_RECHECKS: u32 = 5;
-
-/// The second look at the header is for writers without an eviction commit. It would mostly hide that one of these guards
-/// is missing, so it goes with them.
-const HIDDEN_BY_RECHECK: [Guard; 4] =
-    [Guard::Validation, Guard::EvictionCommit, Guard::AcquireFences, Guard::ReleaseFences];
 
 /// Where a thread is in [`a0_core::Transport::state`] or behind a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,10 +97,9 @@ impl<M: Mem> Tamper<M> {
             guard,
             armed: Cell::new(true),
             flips: Cell::new(0),
+            counted: Cell::new(false),
             held: RefCell::default(),
             reading: RefCell::new(reading),
-            headers: RefCell::default(),
-            rechecks: Cell::new(0),
         }
     }
 
@@ -191,21 +181,6 @@ impl<M: Mem> Tamper<M> {
         }
         value
     }
-
-    fn load_frame_word(&self, field: Field<u64>, order: Ordering) -> u64 {
-        let rechecks = self.rechecks.get();
-        let known = self.headers.borrow().get(&field.offset()).copied();
-        if rechecks > 0
-            && HIDDEN_BY_RECHECK.iter().any(|guard| self.lacks(*guard))
-            && let Some(known) = known
-        {
-            self.rechecks.set(rechecks - 1);
-            return known;
-        }
-        let value = self.inner.load_u64(field, order);
-        self.headers.borrow_mut().insert(field.offset(), value);
-        value
-    }
 }
 
 impl<M: Mem> Mem for Tamper<M> {
@@ -232,9 +207,6 @@ impl<M: Mem> Mem for Tamper<M> {
             // Behind the refresh of the working page, which is not what this guard is about.
             self.store_held();
         }
-        if field.offset() >= WORKSPACE {
-            return self.load_frame_word(field, order);
-        }
         self.inner.load_u64(field, order)
     }
     fn store_u8(&self, field: Field<u8>, value: u8, order: Ordering) {
@@ -255,6 +227,7 @@ impl<M: Mem> Mem for Tamper<M> {
     }
     fn store_u32(&self, field: Field<u32>, value: u32, order: Ordering) {
         self.before_store();
+        self.counted.set(self.counted.get() || field == header::EVENTS);
         if field != header::FOREIGN || !self.lacks(Guard::ForeignMark) {
             self.inner.store_u32(field, value, order);
         }
@@ -298,7 +271,9 @@ impl<M: Mem> Mem for Tamper<M> {
                 reading.behind_fence = true;
                 Guard::AcquireFences
             }
-            Ordering::Release => Guard::ReleaseFences,
+            Ordering::Release if self.counted.take() => Guard::ReleaseFences,
+            Ordering::Release if self.lacks(Guard::ReleaseFences) => Guard::ReleaseFences,
+            Ordering::Release => Guard::LockFence,
             _ => Guard::SeqCstFences,
         };
         if !self.lacks(lacking) {
@@ -312,7 +287,6 @@ impl<M: Mem> Mem for Tamper<M> {
     }
     fn read(&self, offset: u64, into: &mut [u8]) {
         self.elsewhere();
-        self.rechecks.set(HEADER_RECHECKS);
         self.inner.read(offset, into);
     }
     fn write(&self, offset: u64, bytes: &[u8]) {

@@ -150,8 +150,7 @@ fn plan_after_repair<M: Mem, L: Lock<M>>(
     damaged: State,
     size: u64,
 ) -> Result<(State, Plan), Error> {
-    let limit = topic.limit();
-    let salvaged = damaged.salvaged(limit, |seq, off| FrameHeader::load(topic.mem(), seq, off, limit))?;
+    let salvaged = damaged.salvaged(topic.limit(), |seq, off| topic.sound_frame(&damaged, seq, off))?;
     match plan(topic, &salvaged, size) {
         Err(Error::Corrupt(_)) => {
             let cleared = damaged.cleared().ok_or(Error::SequenceExhausted)?;

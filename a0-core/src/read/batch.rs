@@ -80,8 +80,8 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
                 _ => break,
             }
         }
-        let intact = |frame: &Received| self.has_header(frame.seq, frame.offset - FRAME_HEADER, frame.len as u64);
-        let sound = count == 0 || (self.is_live_from(oldest) && received[..count].iter().all(intact));
+        let untouched = |frame: &Received| self.is_untouched(frame.seq, frame.offset - FRAME_HEADER, frame.len as u64);
+        let sound = count == 0 || (self.is_live_from(oldest) && received[..count].iter().all(untouched));
         sound.then(|| {
             *cursor = ahead;
             count

@@ -5,7 +5,6 @@ use core::sync::atomic::Ordering::Acquire;
 use super::Select;
 use crate::cursor::{Cursor, Link};
 use crate::error::{Corruption, Error};
-use crate::frame::FrameHeader;
 use crate::layout::frame;
 use crate::lock::Lock;
 use crate::mem::Mem;
@@ -54,10 +53,12 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
             return Ok(None);
         }
         let at = |seq, off| Target { seq, off, live_from: seq, known_high: state.seq_high };
-        Ok(Some(if select == Select::Newest || want == state.seq_high {
-            at(state.seq_high, state.off_tail)
-        } else if want <= state.seq_low {
-            at(state.seq_low, state.off_head)
+        if select == Select::Newest || want == state.seq_high {
+            return Ok(Some(at(state.seq_high, state.off_tail)));
+        }
+        let oldest = self.oldest_number(&state, want);
+        Ok(Some(if want <= oldest {
+            at(oldest, state.off_head)
         } else {
             match cursor.link {
                 Link::After(off) => return self.follow(off, want, state.seq_high).map(Some),
@@ -99,8 +100,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     /// Sequence number and offset of the oldest frame of these that can be reached from the newest one.
     #[cold]
     fn oldest_reachable(&self, unread: &State) -> Option<(u64, u64)> {
-        let limit = self.limit();
-        let found = unread.salvaged(limit, |seq, off| FrameHeader::load(self.mem(), seq, off, limit)).ok()?;
+        let found = unread.salvaged(self.limit(), |seq, off| self.sound_frame(unread, seq, off)).ok()?;
         (!found.is_empty()).then_some((found.seq_low, found.off_head))
     }
 }
