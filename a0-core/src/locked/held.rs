@@ -24,6 +24,9 @@ pub(super) struct Held<'t, M: Mem, L: Lock<M>> {
 impl<'t, M: Mem, L: Lock<M>> Held<'t, M, L> {
     #[inline(always)]
     pub(super) fn new(topic: &'t Transport<M, L>, how: Acquired) -> Self {
+        // What this owner overwrites was possibly evicted by an owner before: whoever sees a byte of it must see that
+        // eviction, as if this owner had committed it.
+        topic.mem().fence(Release);
         // After a death, the working page may hold what was never committed, and sleepers may have missed a wake-up.
         Held { topic, touched: how == Acquired::OwnerDied, own: PhantomData }
     }

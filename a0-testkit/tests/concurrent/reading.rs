@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use a0_core::layout::{frame, page};
-use a0_core::{Buffer, Cursor, Mem, Received, Select, State};
-use a0_testkit::Guard;
+use a0_core::{Buffer, Cursor, Mem, Received, Select, State, Transport, Unshared};
+use a0_testkit::{Guard, StoreLog};
 use loom::thread;
 
 use super::{DATA, FRAME, LoomMem, ONE_FRAME, SimLock, explore, fails, holds, image, open, push};
@@ -147,6 +147,50 @@ fn snapshot_while_evicted(guard: Option<Guard>, modelled: fn(u64) -> bool) -> im
         assert!(states.contains(&state), "{state:?}");
         writing.join().unwrap();
     }
+}
+
+/// A reader copies the only frame, a large one, while one writer evicts it for a small one, and another fills the room that is
+/// left. That one evicts nothing, and yet what it overwrites must tell of the eviction.
+fn read_while_two_write(guard: Option<Guard>) -> impl Fn() {
+    // Two frames with 8 bytes fit as well, and nothing else.
+    const LARGE: usize = 40;
+    let log = StoreLog::new(&[0; DATA as usize + 64]);
+    Transport::open(&log, Unshared).unwrap().lock(None).unwrap().push(&[1; LARGE]).unwrap();
+    let image = log.bytes();
+    // Where the second small frame has its number, the large one has data.
+    let modelled = [page::seq_low(0).offset(), page::seq_low(1).offset(), DATA + 8];
+    move || {
+        let mem = LoomMem::new(&image, |at| modelled.contains(&at));
+        let lock = SimLock::new();
+        let [one, two, reader] = [guard, guard, None].map(|guard| open(&mem, &lock, guard));
+        let mut cursor = Cursor::oldest(&reader).unwrap();
+        let first = thread::spawn(move || {
+            push(&one, [2; 8]);
+        });
+        let second = thread::spawn(move || {
+            let mut locked = two.lock(None).unwrap();
+            if locked.committed().seq_high == 2 {
+                locked.push(&[3; 8]).unwrap();
+            }
+        });
+        let mut data = [0; LARGE];
+        let got = reader.read(&mut cursor, Select::Next, &mut &mut data[..]).unwrap();
+        if got.is_some_and(|got| got.seq == 1) {
+            assert_eq!(data, [1; LARGE]);
+        }
+        first.join().unwrap();
+        second.join().unwrap();
+    }
+}
+
+#[test]
+fn what_another_writer_has_evicted_is_not_read() {
+    holds(2, read_while_two_write(None));
+}
+
+#[test]
+fn the_fence_behind_the_lock_is_needed() {
+    fails(2, read_while_two_write(Some(Guard::LockFence)));
 }
 
 #[test]
