@@ -18,6 +18,7 @@ use mapping::Mapping;
 use namespace::Opened;
 use way::{Obstacle, Way};
 
+mod cgroup;
 pub(crate) mod create;
 mod directory;
 pub(crate) mod error;

@@ -6,6 +6,7 @@ mod common;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Barrier;
 use std::thread;
@@ -179,6 +180,49 @@ fn a_filesystem_of_huge_pages_is_refused() {
     }
 }
 
+/// A control group with a limit on memory, removed on drop.
+struct Group(PathBuf);
+
+impl Group {
+    /// `None` where none can be made.
+    fn new(limit: u64) -> Option<Group> {
+        let name = format!("a0-test-{}", std::process::id());
+        [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")].into_iter().find_map(
+            |(mount, file)| {
+                let path = Path::new(mount).join(&name);
+                // Elsewhere it would be a mere directory.
+                fs::metadata(Path::new(mount).join("cgroup.procs")).ok()?;
+                fs::create_dir(&path).ok()?;
+                let group = Group(path);
+                fs::write(group.0.join(file), limit.to_string()).ok().map(|()| group)
+            },
+        )
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+/// The kernel would kill whoever takes more.
+#[test]
+fn a_limit_on_memory_is_an_error_and_no_death() {
+    let Some(group) = Group::new(64 << 20) else {
+        eprintln!("not tried: no control group can be made here");
+        return;
+    };
+    let filesystem = SmallFilesystem::mount("size=300m");
+    let this = child("create what is too large", filesystem.path());
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo 0 >$0/cgroup.procs && exec \"$@\""]).arg(&group.0).arg(this.get_program());
+    command.args(this.get_args()).envs(this.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(entries(filesystem.path()), ["fits"]);
+}
+
 /// What other processes do in these tests; nothing if nobody asked.
 #[test]
 fn child_process() {
@@ -187,6 +231,13 @@ fn child_process() {
         "write every page" => {
             let mem = open(&dir.join("topic"), &small()).1;
             (1000..mem.size()).step_by(4096).for_each(|at| mem.write(at, b"7"));
+        }
+        "create what is too large" => {
+            let error = refused(&dir.join("large"), &small().size(256 << 20));
+            let FileError::MemoryLimit { needed, available, group, .. } = &error else { panic!("{error:?}") };
+            assert_eq!(*needed, 256 << 20);
+            assert!(*available <= 64 << 20 && group.to_string_lossy().contains("a0-test-"), "{error}");
+            open(&dir.join("fits"), &small().size(16 << 20));
         }
         task => panic!("{task}?"),
     }

@@ -7,10 +7,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use a0_core::RawMem;
-use rustix::fs::{Access, AtFlags, CWD, FallocateFlags, Mode, OFlags, fallocate, fchmod, fstatvfs, ftruncate, openat};
+use rustix::fs::{
+    Access, AtFlags, CWD, FallocateFlags, Mode, OFlags, fallocate, fchmod, fstatfs, fstatvfs, ftruncate, openat,
+};
 use rustix::io::{Errno, retry_on_intr};
 use tempfile::TempPath;
 
+use crate::file::cgroup::{self, Room};
 use crate::file::directory::{self, Turn};
 use crate::file::error::FileError;
 use crate::file::kind::Kind;
@@ -193,9 +196,24 @@ fn fill(fd: &OwnedFd, path: &Path, options: &FileOptions) -> Result<(), FileErro
     let size = options.size;
     fchmod(fd, Mode::from_raw_mode(options.mode & 0o7777))
         .map_err(|errno| FileError::os(path, "set the permissions of", errno))?;
+    if options.reserve {
+        check_memory(fd, path, size)?;
+    }
     let available = available(fd);
     let sized = if options.reserve { reserve(fd, size, available) } else { ftruncate(fd, size) };
     sized.map_err(|errno| failure(path, size, available, "set the size of", errno.into()))
+}
+
+/// Refuses to take more memory than this program's control group permits.
+fn check_memory(fd: &OwnedFd, path: &Path, size: u64) -> Result<(), FileError> {
+    const TMPFS: u64 = 0x0102_1994;
+    let is_memory = fstatfs(fd).is_ok_and(|filesystem| filesystem.f_type as u64 == TMPFS);
+    match is_memory.then(cgroup::room).flatten() {
+        Some(Room { left: available, group }) if available < size => {
+            Err(FileError::MemoryLimit { path: path.into(), needed: size, available, group })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Makes the file `size` bytes long and takes the space for them.

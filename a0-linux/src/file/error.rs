@@ -130,6 +130,23 @@ pub enum FileError {
         /// Bytes that were free, if that was known to be too little.
         available: Option<u64>,
     },
+    /// The memory that this program may use is taken.
+    #[error(
+        "no memory for {}: it needs {needed} bytes, and the limit of the control group {} leaves {available}; choose a \
+         smaller size, remove unused topics, or raise the limit (docker run --memory=…, MemoryMax=…)",
+        .path.display(),
+        .group.display()
+    )]
+    MemoryLimit {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that the file takes.
+        needed: u64,
+        /// Bytes that are left.
+        available: u64,
+        /// The control group that has the limit.
+        group: PathBuf,
+    },
     /// The filesystem is one of huge pages.
     #[error(
         "{} lies on a hugetlbfs, which has no room for small files: keep topics on a tmpfs, such as /dev/shm (which can \
@@ -229,6 +246,7 @@ impl FileError {
             FileError::NotFound { path }
             | FileError::DanglingLink { path }
             | FileError::ForeignLink { path, .. }
+            | FileError::MemoryLimit { path, .. }
             | FileError::HugePages { path }
             | FileError::PermissionDenied { path, .. }
             | FileError::TooSmall { path, .. }
@@ -258,6 +276,7 @@ impl FileError {
             FileError::NotAFile { .. } => Errno::INVAL,
             FileError::NotADirectory { .. } => Errno::NOTDIR,
             FileError::NoSpace { .. } => Errno::NOSPC,
+            FileError::MemoryLimit { .. } => Errno::NOMEM,
             FileError::HugePages { .. } => Errno::OPNOTSUPP,
             FileError::ForeignLink { .. } => Errno::ACCESS,
             FileError::InUse { .. }
