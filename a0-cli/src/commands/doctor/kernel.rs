@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use a0_core::layout::{WORKSPACE, header};
-use a0_core::{Lock, Mem};
+use a0_core::{Lock, LockError, Mem};
 use a0_linux::{FileOptions, RobustLock, TopicFile};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
@@ -68,7 +68,8 @@ pub(super) fn examine(report: &mut Report) {
         Ok(false) => report.error(
             CHECK,
             None,
-            "no robust locks: a program that is killed while it publishes blocks its topic for all others",
+            "no robust locks: programs refuse to write; with A0_FRAGILE_LOCKS=1, one that is killed meanwhile may block \
+             its topic for all others",
             ALLOW,
         ),
         Err(reason) => report.error(
@@ -93,7 +94,10 @@ fn dies_with_its_lock() -> Result<bool, String> {
         // Joined, and not only ended: then the kernel has taken its last look at it.
         thread.map_err(|error| error.to_string())?.join().map_err(|_| "the thread panicked".to_owned())
     })?;
-    locked.map_err(|error| error.to_string())?;
+    match locked {
+        Err(LockError::Fragile { .. }) => return Ok(false),
+        locked => locked.map_err(|error| error.to_string())?,
+    }
     // Not by taking it: whoever finds that the owner does not exist gets it, too.
     Ok(mem.load_u32(header::LOCK_WORD, Ordering::Relaxed) == OWNER_DIED)
 }
