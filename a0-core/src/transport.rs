@@ -197,7 +197,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
 
     /// Whether a program built on the 0.3 C core has been seen here.
     #[inline]
-    pub(crate) fn has_foreign_users(&self) -> bool {
+    pub fn has_foreign_users(&self) -> bool {
         // The link before the mark, as they are stored the other way round. Acquire: whoever finds the link cleared finds
         // the mark.
         self.mem.load_u64(header::MUTEX_PREV, Acquire) != 0 || self.mem.load_u32(header::FOREIGN, Relaxed) != 0

@@ -25,6 +25,7 @@ pub(crate) mod error;
 pub(crate) mod holes;
 pub(crate) mod kind;
 pub(crate) mod mapping;
+pub(crate) mod marks;
 pub(crate) mod namespace;
 mod ofd;
 pub(crate) mod remove;

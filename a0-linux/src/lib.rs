@@ -56,6 +56,7 @@ pub use file::create::is_temporary;
 pub use file::error::FileError;
 pub use file::holes::Filled;
 pub use file::mapping::Mapping;
+pub use file::marks::Mark;
 pub use file::remove::{remove, remove_all};
 pub use file::{FileOptions, Mode, TopicFile};
 pub use lock::{AccessLock, LocalLock, RobustLock};

@@ -162,7 +162,7 @@ pub enum Error {
         /// The topic's file, or the pattern of a discovery.
         path: PathBuf,
     },
-    /// The server that was there when the call was sent is gone; whether it has acted on the call is unknown.
+    /// The server that was there when the call was sent is gone, and no other one has the call; whether it has acted on the call is unknown.
     #[error("{}: the server is gone", path.display())]
     ServerGone {
         /// The topic's file.

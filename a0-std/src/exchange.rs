@@ -4,7 +4,7 @@
 //!
 //! **Nothing is lost silently.** A client reads from right before its own request on. What ends a call without an answer:
 //! * its deadline ([`Error::Timeout`](crate::Error::Timeout), or [`Error::RequestLost`](crate::Error::RequestLost) if the request is no longer in the topic);
-//! * the death of the server that was there when it was sent (see [`liveness`]);
+//! * the death of the server that was there when it was sent, if none is left that may have it (see [`liveness`]);
 //! * a server that was overtaken says which messages it has missed, in a packet that 0.3 programs ignore, and the calls
 //!   among them fail ([`Error::RequestLost`](crate::Error::RequestLost));
 //! * a client that was overtaken itself gives up the calls that may have been answered in the gap
@@ -14,6 +14,7 @@
 pub(crate) mod client;
 pub(crate) mod dialect;
 pub(crate) mod held;
+pub(crate) mod known;
 pub(crate) mod liveness;
 pub(crate) mod outstanding;
 pub(crate) mod server;

@@ -2,14 +2,14 @@
 
 pub(crate) mod facts;
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use a0_core::{Loan, Locked, RawMem, Transport};
-use a0_linux::{AccessLock, FileError, FileOptions, Filled, LocalLock, Mapping, Mode, TopicFile};
+use a0_linux::{AccessLock, FileError, FileOptions, Filled, LocalLock, Mapping, Mark, Mode, TopicFile};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::env;
@@ -113,6 +113,16 @@ impl File {
             next.store(now + PATROL.as_nanos() as u64, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Leaves a number for others who have the file open, until that is dropped; `None` if the system cannot do that.
+    pub(crate) fn mark(&self, number: u64) -> Option<Mark> {
+        self.open.file.mark(number)
+    }
+
+    /// Whether others have left one of these numbers.
+    pub(crate) fn has_mark(&self, numbers: RangeInclusive<u64>) -> bool {
+        self.open.file.has_mark(numbers)
     }
 
     /// The file that has its name now, opened in the same way; `None` if there is none, or none that is a topic yet.

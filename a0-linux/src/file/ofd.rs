@@ -24,17 +24,12 @@ pub(super) enum How {
 /// # Errors
 /// That the system has no such locks for this file, or cannot make another one.
 pub(super) fn lock(fd: &OwnedFd, field: Field<u32>, how: How) -> Result<bool, Errno> {
-    let kind = match how {
-        How::Shared => libc::F_RDLCK,
-        How::Alone => libc::F_WRLCK,
-        How::Not => libc::F_UNLCK,
-    };
-    // SAFETY: numbers only, for each of which 0 is one.
-    let mut range: libc::flock = unsafe { std::mem::zeroed() };
-    range.l_type = kind as _;
-    range.l_whence = libc::SEEK_SET as _;
-    range.l_start = field.offset() as _;
-    range.l_len = size_of::<u32>() as _;
+    set(fd, field.offset(), size_of::<u32>() as u64, how)
+}
+
+/// The same for bytes anywhere; there need not be any.
+pub(super) fn set(fd: &OwnedFd, start: u64, len: u64, how: How) -> Result<bool, Errno> {
+    let range = range(start, len, how);
     loop {
         // SAFETY: the descriptor is open, and the system reads what `range` says.
         let done = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_SETLK, &raw const range) };
@@ -47,6 +42,29 @@ pub(super) fn lock(fd: &OwnedFd, field: Field<u32>, how: How) -> Result<bool, Er
             },
         }
     }
+}
+
+/// Whether somebody who has opened the file elsewhere has a lock, of whichever kind, on any of these bytes.
+pub(super) fn is_locked(fd: &OwnedFd, start: u64, len: u64) -> bool {
+    let mut range = range(start, len, How::Alone);
+    // SAFETY: the descriptor is open, and the system changes `range`, which is not used meanwhile.
+    let done = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_GETLK, &raw mut range) };
+    done != -1 && range.l_type != libc::F_UNLCK as libc::c_short
+}
+
+fn range(start: u64, len: u64, how: How) -> libc::flock {
+    let kind = match how {
+        How::Shared => libc::F_RDLCK,
+        How::Alone => libc::F_WRLCK,
+        How::Not => libc::F_UNLCK,
+    };
+    // SAFETY: numbers only, for each of which 0 is one.
+    let mut range: libc::flock = unsafe { std::mem::zeroed() };
+    range.l_type = kind as _;
+    range.l_whence = libc::SEEK_SET as _;
+    range.l_start = start as _;
+    range.l_len = len as _;
+    range
 }
 
 /// Whether an error says that there are no such locks here at all, now or later.

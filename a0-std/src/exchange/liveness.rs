@@ -3,6 +3,9 @@
 //! A server of this library holds a deadman beside its topic. A client never creates it: other servers have none, and
 //! then only timeouts count. If its file is removed, the server takes it in a new one before it lets go of the old one, so
 //! whoever finds the old one free looks into the new one.
+//!
+//! Another server may have the call, too, and takes the deadman when the first one is gone. So a call is over when the server
+//! that it depends on is gone *and* nobody who may have it has left a [mark](crate::exchange::known) with the topic.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,12 +14,14 @@ use a0_linux::PerProcess;
 
 use crate::deadman::Deadman;
 use crate::exchange::dialect::Dialect;
+use crate::exchange::known::Sent;
 
 /// Between two looks while a call waits.
 pub(crate) const PATROL: Duration = Duration::from_millis(10);
 
-/// How long a server that takes another one's place has for calls that it may know, too.
-const GRACE: Duration = Duration::from_millis(50);
+/// How long a server that stands by has for taking the place of one that is gone. Where nobody does, although somebody has left a
+/// mark, that is a forked child.
+const TAKE_OVER: Duration = Duration::from_secs(1);
 
 /// Between two searches for a deadman that is not there.
 const SEARCH: Duration = Duration::from_millis(50);
@@ -44,8 +49,18 @@ pub(crate) struct Noted {
     /// Its token; that of the last one before, if none has been `present` yet; `None` if that was not to be known.
     token: Option<u64>,
     present: bool,
-    /// Since when another one is seen in its place.
-    replaced: Option<Instant>,
+    /// Since when nobody is seen in its place.
+    alone: Option<Instant>,
+}
+
+/// What became of the server that a call depends on.
+enum Fate {
+    /// It is there, as far as one can tell, or none has come yet.
+    There,
+    /// Another one is in its place, or just coming or going.
+    Replaced,
+    /// Nobody is in its place.
+    Left,
 }
 
 /// What there is to know of the servers of a topic.
@@ -66,8 +81,8 @@ impl Liveness {
     /// Who is there now. No system call, unless there is no server.
     pub(crate) fn note(&self) -> Noted {
         match self.look() {
-            Sight::Known { deadman, token, present } => Noted { deadman, token: Some(token), present, replaced: None },
-            Sight::Between | Sight::Unknown => Noted { deadman: None, token: None, present: false, replaced: None },
+            Sight::Known { deadman, token, present } => Noted { deadman, token: Some(token), present, alone: None },
+            Sight::Between | Sight::Unknown => Noted { deadman: None, token: None, present: false, alone: None },
         }
     }
 
@@ -103,9 +118,25 @@ impl Sight {
 }
 
 impl Noted {
-    /// Whether the call can no longer be answered by the server that was there first. What is in the topic must be read
-    /// after this was asked: the server may have answered with its last breath.
-    pub(crate) fn is_gone(&mut self, liveness: &Liveness, now: Instant) -> bool {
+    /// Whether no server is left that may answer the call, although there was one. What is in the topic must be read after this
+    /// was asked: the server may have answered with its last breath.
+    pub(crate) fn is_gone(&mut self, liveness: &Liveness, call: &Sent<'_>, now: Instant) -> bool {
+        let late = match self.fate(liveness) {
+            Fate::There => {
+                self.alone = None;
+                return false;
+            }
+            Fate::Replaced => {
+                self.alone = None;
+                false
+            }
+            Fate::Left => now.saturating_duration_since(*self.alone.get_or_insert(now)) >= TAKE_OVER,
+        };
+        !call.may_be_with_others() && (late || !call.is_known())
+    }
+
+    fn fate(&mut self, liveness: &Liveness) -> Fate {
+        let present_or_left = |present| if present { Fate::There } else { Fate::Left };
         let sight = match &self.deadman {
             // What has died there has not gone elsewhere.
             Some(deadman) if !deadman.is_left() || (self.present && deadman.has_died()) => {
@@ -116,8 +147,8 @@ impl Noted {
         let (deadman, token, present) = match sight {
             Sight::Known { deadman, token, present } => (deadman, token, present),
             // Not the one that was there.
-            Sight::Between => return self.present,
-            Sight::Unknown => return false,
+            Sight::Between if self.present => return Fate::Replaced,
+            Sight::Between | Sight::Unknown => return Fate::There,
         };
         let moved = match (&self.deadman, &deadman) {
             (Some(before), Some(after)) => !Arc::ptr_eq(before, after),
@@ -127,7 +158,7 @@ impl Noted {
         if moved && self.present {
             // In the new file it has another number.
             self.token = Some(token);
-            return !present;
+            return present_or_left(present);
         }
         if moved {
             // None was there before; of those that have been here, the first may have taken the call.
@@ -135,18 +166,16 @@ impl Noted {
         }
         if !self.present {
             match self.token {
-                Some(before) if token == before => return false,
+                Some(before) if token == before => return Fate::There,
                 // The first one since then, which may have taken the call. It need not be the one that is there now: it may
                 // have gone between two looks.
                 Some(before) => self.token = Some(before.wrapping_add(1)),
                 None if present => self.token = Some(token),
-                None => return token > 0,
+                None if token == 0 => return Fate::There,
+                None => return Fate::Left,
             }
             self.present = true;
         }
-        if !present || self.token == Some(token) {
-            return !present;
-        }
-        now.saturating_duration_since(*self.replaced.get_or_insert(now)) >= GRACE
+        if present && self.token != Some(token) { Fate::Replaced } else { present_or_left(present) }
     }
 }

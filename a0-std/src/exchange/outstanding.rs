@@ -11,6 +11,7 @@ use crate::callback;
 use crate::error::{Error, Result};
 use crate::exchange::client::{Shared, is_locked};
 use crate::exchange::dialect::ToClient;
+use crate::exchange::known::Sent;
 use crate::exchange::liveness::{Noted, PATROL};
 use crate::exchange::waiting::Answer;
 use crate::packet::Packet;
@@ -63,6 +64,8 @@ impl Table {
 struct Call {
     /// `None` until it is sent.
     seq: Option<u64>,
+    /// Sequence number of the first answer.
+    answered: Option<u64>,
     /// When it was sent, or got its last answer.
     since: Instant,
     /// How long it waits for the next one.
@@ -119,7 +122,9 @@ impl Outstanding {
                 table.resume = Some(behind);
             }
             let (seq, callback) = (Some(behind.seq()), callback.take());
-            table.calls.extend(noted.take().map(|noted| (id, Call { seq, since, timeout, noted, callback })));
+            table
+                .calls
+                .extend(noted.take().map(|noted| (id, Call { seq, answered: None, since, timeout, noted, callback })));
         })?;
         if parked {
             self.busy.notify_one();
@@ -160,7 +165,7 @@ impl Outstanding {
             table.resume = Some(behind);
         }
         table.unsent.push_back(packet);
-        table.calls.insert(id, Call { seq: None, since, timeout, noted, callback });
+        table.calls.insert(id, Call { seq: None, answered: None, since, timeout, noted, callback });
         drop(table);
         self.busy.notify_one();
         Ok(())
@@ -304,9 +309,11 @@ impl Outstanding {
         }
         if let Ok(message) = feed.message(received) {
             match shared.dialect.to_client(&message) {
-                ToClient::Answer { call, last } => self.tell(call, last, || Ok((message.packet().into(), last))),
-                ToClient::Failed { call, reason } => self.tell(call, true, || Err(shared.remote(reason))),
-                ToClient::Cancelled { call } => self.tell(call, true, || Err(shared.cancelled())),
+                ToClient::Answer { call, last } => {
+                    self.tell(received.seq, call, last, || Ok((message.packet().into(), last)));
+                }
+                ToClient::Failed { call, reason } => self.tell(received.seq, call, true, || Err(shared.remote(reason))),
+                ToClient::Cancelled { call } => self.tell(received.seq, call, true, || Err(shared.cancelled())),
                 ToClient::Missed(range) => {
                     let lost = |call: &Call| call.seq.is_some_and(|seq| range.contains(&seq));
                     self.give_up(lost, || shared.request_lost());
@@ -329,7 +336,7 @@ impl Outstanding {
     }
 
     /// Hands a result to a call, if it is one of ours.
-    fn tell(&self, call: &str, last: bool, result: impl FnOnce() -> Result<Answer>) {
+    fn tell(&self, seq: u64, call: &str, last: bool, result: impl FnOnce() -> Result<Answer>) {
         let Ok(id) = call.parse::<Id>() else { return };
         let callback = {
             let mut table = self.table();
@@ -344,7 +351,10 @@ impl Outstanding {
         if !last {
             let mut table = self.table();
             match table.calls.get_mut(&id) {
-                Some(call) => (call.callback, call.since) = (Some(callback), Instant::now()),
+                Some(call) => {
+                    (call.callback, call.since) = (Some(callback), Instant::now());
+                    call.answered.get_or_insert(seq);
+                }
                 // Cancelled meanwhile; what the callback owns is dropped without the lock.
                 None => drop((table, callback)),
             }
@@ -368,8 +378,11 @@ impl Outstanding {
         let mut gone = HashSet::new();
         let mut due = false;
         for (id, call) in &mut self.table().calls {
-            if call.seq.is_some() && call.noted.is_gone(&self.shared.liveness, now) {
-                gone.insert(*id);
+            if let Some(seq) = call.seq {
+                let sent = Sent { file: self.shared.file(), seq, answered: call.answered };
+                if call.noted.is_gone(&self.shared.liveness, &sent, now) {
+                    gone.insert(*id);
+                }
             }
             due |= overdue(call);
         }

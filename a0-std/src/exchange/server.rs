@@ -1,14 +1,15 @@
 //! Answering calls.
 
 use std::any::Any;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use a0_core::Id;
+use a0_core::{Id, Received};
 use a0_linux::FileOptions;
 
 use crate::callback;
@@ -16,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::exchange::client::is_locked;
 use crate::exchange::dialect::{Dialect, ToServer};
 use crate::exchange::held::Held;
+use crate::exchange::known::Marks;
 use crate::exchange::watch::Watch;
 use crate::file::File;
 use crate::packet_buf::PacketBuf;
@@ -27,6 +29,12 @@ use crate::writer::Writer;
 
 /// How long the server's thread waits for the lock in one go.
 const TURN: Duration = Duration::from_millis(10);
+
+/// Between two looks of a server that stands by, and has something to say when its turn comes, whether it has.
+const STANDING_BY: Duration = Duration::from_millis(100);
+
+/// How many gaps it remembers: the newest ones.
+const GAPS: usize = 64;
 
 /// Which requests a server takes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +86,8 @@ pub(crate) struct Server {
 struct Shared {
     dialect: &'static Dialect,
     writer: Writer,
+    /// Go before clients see that the server does.
+    _marks: Marks,
     held: Arc<Held>,
     /// Sequence number of the answer written last: mostly the message that the server reads next.
     answer: AtomicU64,
@@ -114,13 +124,19 @@ impl Server {
             ServerStart::AwaitNew => (feed(Init::AwaitNew)?, History::default()),
             ServerStart::OldestUnanswered => (feed(Init::Oldest)?, History::of(&file, dialect)?),
         };
+        let marks = match options.start {
+            ServerStart::AwaitNew => Marks::leave(&file, feed.cursor().seq(), None),
+            ServerStart::OldestUnanswered => Marks::leave(&file, history.end, Some(feed.cursor().seq())),
+        };
         // Before any call is taken: a client that is answered knows whom to watch. And behind the place where the server begins
         // to read: whoever sees that it is there may call it.
         let held = Arc::new(Held::new(dialect, topic, &options.file)?);
-        let mut shared = Arc::new(Shared::new(dialect, &file, held));
+        let mut shared = Arc::new(Shared::new(dialect, &file, marks, held));
         let worker = Worker::start("a0-server", feed, move |mut feed| {
+            // What it has missed while it stood by, for when its turn comes.
+            let mut gaps = VecDeque::new();
             while !feed.interrupter().is_interrupted() {
-                match shared.step(&mut feed, &history, &mut on_open, &mut on_cancel) {
+                match shared.step(&mut feed, &history, &mut gaps, &mut on_open, &mut on_cancel) {
                     Ok(()) => {}
                     Err(Error::Interrupted { .. }) => break,
                     // The calls that it has handed out go with the file; new ones come to another one.
@@ -128,6 +144,7 @@ impl Server {
                         Ok(true) => {
                             shared = Arc::new(shared.moved_to(feed.file()));
                             history = History::default();
+                            gaps.clear();
                         }
                         Ok(false) => feed.pause_after(&error),
                         Err(error) => feed.pause_after(&error),
@@ -145,14 +162,14 @@ impl Server {
 }
 
 impl Shared {
-    fn new(dialect: &'static Dialect, file: &File, held: Arc<Held>) -> Shared {
+    fn new(dialect: &'static Dialect, file: &File, marks: Marks, held: Arc<Held>) -> Shared {
         let writer = Writer::new(file).with_standard_headers();
-        Shared { dialect, writer, held, answer: AtomicU64::new(0) }
+        Shared { dialect, writer, _marks: marks, held, answer: AtomicU64::new(0) }
     }
 
-    /// The same for another file.
+    /// The same for another file, of which it takes all.
     fn moved_to(&self, file: &File) -> Shared {
-        Shared::new(self.dialect, file, Arc::clone(&self.held))
+        Shared::new(self.dialect, file, Marks::leave(file, 0, None), Arc::clone(&self.held))
     }
 
     /// Takes the next message.
@@ -160,16 +177,27 @@ impl Shared {
         self: &Arc<Self>,
         feed: &mut Feed,
         history: &History,
+        gaps: &mut VecDeque<RangeInclusive<u64>>,
         on_open: &mut impl FnMut(Opened),
         on_cancel: &mut impl FnMut(Id),
     ) -> Result<()> {
-        let received = feed.wait(None)?;
-        if received.missed > 0 && self.held.is_first() {
-            // Where several servers share a topic, the one that clients watch speaks.
-            let last = received.seq - 1;
-            let missed = last - (received.missed - 1)..=last;
-            self.tell(feed, |patience| self.dialect.write_missed(&self.writer, patience, &missed));
+        let waited = feed.wait((!gaps.is_empty()).then_some(STANDING_BY));
+        if let Ok(Received { seq, missed: missed @ 1.., .. }) = waited {
+            gaps.push_back(seq - missed..=seq - 1);
         }
+        // Where several servers share a topic, the one that clients watch speaks.
+        if !gaps.is_empty() && self.held.is_first() {
+            for missed in gaps.drain(..) {
+                self.tell(feed, |patience| self.dialect.write_missed(&self.writer, patience, &missed));
+            }
+        }
+        if gaps.len() > GAPS {
+            gaps.pop_front();
+        }
+        let received = match waited {
+            Err(Error::Timeout { .. }) => return Ok(()),
+            waited => waited?,
+        };
         // Nothing to a server. Any other answer of its own is found out by looking at it.
         if received.seq == self.answer.load(Relaxed) {
             return Ok(());

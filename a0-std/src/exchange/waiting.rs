@@ -7,6 +7,7 @@ use a0_core::{Id, Received};
 use crate::error::{Error, Result};
 use crate::exchange::client::Shared;
 use crate::exchange::dialect::ToClient;
+use crate::exchange::known::Sent;
 use crate::exchange::liveness::{Noted, PATROL};
 use crate::packet_buf::PacketBuf;
 use crate::reader::feed::Feed;
@@ -18,6 +19,8 @@ pub(crate) struct Waiting<'c> {
     feed: Box<Feed>,
     id: Id,
     seq: u64,
+    /// Sequence number of the first answer.
+    answered: Option<u64>,
     noted: Noted,
 }
 
@@ -37,7 +40,7 @@ impl<'c> Waiting<'c> {
         let noted = client.liveness.note();
         client.open_within(limit, id, headers, payload, |behind| feed.place_at(behind))?;
         let seq = feed.cursor().seq();
-        Ok(Waiting { client, feed, id, seq, noted })
+        Ok(Waiting { client, feed, id, seq, answered: None, noted })
     }
 
     /// The next answer, of a wait that has `started`. After any error the call is over; if that was for want of an answer, it
@@ -68,6 +71,7 @@ impl<'c> Waiting<'c> {
             match self.feed.wait_on(until.saturating_duration_since(now)) {
                 Ok(received) => {
                     if let Some(result) = self.examine(received) {
+                        self.answered.get_or_insert(received.seq);
                         return result;
                     }
                 }
@@ -79,7 +83,8 @@ impl<'c> Waiting<'c> {
                 return self.drain().unwrap_or_else(|| Err(self.client.timed_out(self.seq, now - started)));
             }
             if now >= patrol {
-                if self.noted.is_gone(&self.client.liveness, now) {
+                let call = Sent { file: self.client.file(), seq: self.seq, answered: self.answered };
+                if self.noted.is_gone(&self.client.liveness, &call, now) {
                     return self.drain().unwrap_or_else(|| Err(self.client.server_gone()));
                 }
                 patrol = now + PATROL;
@@ -100,6 +105,7 @@ impl<'c> Waiting<'c> {
                 Err(error) => self.client.tolerate(error).err().map(Err),
             };
             if found.is_some() {
+                self.answered.get_or_insert(self.feed.cursor().seq());
                 return found;
             }
         }

@@ -16,9 +16,9 @@ use crate::packet_buf::PacketBuf;
 /// Sends requests. Can be shared between threads; any number of calls may be under way.
 ///
 /// It does not matter who starts first, but a server takes only requests that come after it was made, unless it says
-/// otherwise: see [`ServerStart`](crate::ServerStart). If the server that was there when a request was sent dies,
-/// the call fails with [`Error::ServerGone`](crate::Error::ServerGone) within 100 ms. That holds for servers of this library; of others
-/// only the timeout tells.
+/// otherwise: see [`ServerStart`](crate::ServerStart). If the server that was there when a request was sent dies, and no other
+/// one has the request, the call fails with [`Error::ServerGone`](crate::Error::ServerGone) within 100 ms. That holds for servers of
+/// this library; where a program of AlephZero 0.3 has used the topic, only the timeout tells.
 ///
 /// ```
 /// use a0_std::{Error, RpcClient};

@@ -15,8 +15,8 @@ use crate::packet_buf::PacketBuf;
 /// A handler may answer at once, or hand the [`Request`] on and have it answered later, by any thread. A handler that
 /// panics fails its request ([`Error::Remote`](crate::Error::Remote) for the client), and the server goes on.
 ///
-/// Several servers may share a topic: each gets every request, and the client takes the first reply. Clients watch the one that came
-/// first and learn at once of its death; the next one then takes its place.
+/// Several servers may share a topic: each gets every request, and the client takes the first reply. Clients learn at once when
+/// the last one that has their request is gone.
 ///
 /// A server that was overtaken by its clients, because the arena is too small for what they have in flight, tells them
 /// which requests it has missed ([`Error::RequestLost`](crate::Error::RequestLost)).

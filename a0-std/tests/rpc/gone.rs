@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use a0_std::{
     Connection, Deadman, Error, File, FileOptions, Protocol, PrpcClient, PrpcServer, ReaderSync, Request, RpcClient,
-    RpcServer, Writer, keys,
+    RpcServer, ServerStart, Writer, keys,
 };
 
 use super::{PATIENCE, collecting, stop_here};
@@ -205,17 +205,89 @@ fn a_second_server_stands_by() {
     let client = RpcClient::new(&topic).unwrap();
     // One that only stands by can go.
     third.close();
-    for server in [first, second] {
-        thread::scope(|scope| {
-            let caller = scope.spawn(|| client.call("", None));
-            // Both get every request.
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| client.call("", None));
+        let (tell, told) = mpsc::channel();
+        client.send("", move |result| tell.send(result).unwrap()).unwrap();
+        // Both get every request, so the second one may answer.
+        for _ in 0..2 {
             second_told.recv_timeout(PATIENCE).unwrap();
-            server.close();
-            let result = caller.join().unwrap();
+        }
+        first.close();
+        thread::sleep(Duration::from_millis(200));
+        assert!(!caller.is_finished() && told.try_recv().is_err());
+        second.close();
+        for result in [caller.join().unwrap(), told.recv_timeout(PATIENCE).unwrap()] {
             assert!(matches!(result, Err(Error::ServerGone { .. })), "{result:?}");
-        });
-    }
+        }
+    });
     assert!(!is_taken(&format!("{topic}.rpc")));
+}
+
+/// However long it takes.
+#[test]
+fn a_server_that_stands_by_answers_what_the_first_one_leaves() {
+    let topic = topic();
+    let (first, _first_told) = forgetting(&topic);
+    let (_second, requested, _) = collecting(&topic);
+    let client = RpcClient::new(&topic).unwrap();
+    let (tell, told) = mpsc::channel();
+    client.send("", move |result| tell.send(result).unwrap()).unwrap();
+    let request = requested.recv_timeout(PATIENCE).unwrap();
+    first.close();
+    assert!(told.recv_timeout(Duration::from_millis(300)).is_err());
+    request.reply("late").unwrap();
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap().unwrap().payload(), b"late");
+}
+
+/// It takes only what comes after it was made.
+#[test]
+fn a_server_that_came_after_a_call_does_not_keep_it_waiting() {
+    let topic = topic();
+    let (first, first_told) = forgetting(&topic);
+    let client = RpcClient::new(&topic).unwrap();
+    let (tell, told) = mpsc::channel();
+    client.send("", move |result| tell.send(result).unwrap()).unwrap();
+    first_told.recv_timeout(PATIENCE).unwrap();
+    let (_second, _second_told) = forgetting(&topic);
+    first.close();
+    assert!(matches!(told.recv_timeout(PATIENCE).unwrap(), Err(Error::ServerGone { .. })));
+}
+
+/// A call waits; one server comes and goes, and the next one, which is there by then, takes the call.
+#[test]
+fn a_server_that_takes_unanswered_calls_has_them_whoever_went_before() {
+    let topic = topic();
+    let client = RpcClient::new(&topic).unwrap();
+    let (tell, told) = mpsc::channel();
+    client.send("", move |result| tell.send(result).unwrap()).unwrap();
+    let (first, _first_told) = forgetting(&topic);
+    let (take, taken) = mpsc::channel();
+    let handler = move |request: Request| take.send(request).unwrap();
+    let _server = RpcServer::with_options(&topic, ServerStart::OldestUnanswered, handler, |_| {}).unwrap();
+    let request = taken.recv_timeout(PATIENCE).unwrap();
+    first.close();
+    assert!(told.recv_timeout(Duration::from_millis(300)).is_err());
+    request.reply("done").unwrap();
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap().unwrap().payload(), b"done");
+}
+
+/// It leaves no sign of life. That one of 0.3 was here stands in the topic's header.
+#[test]
+fn servers_of_0_3_may_answer_what_another_one_leaves() {
+    let topic = topic();
+    let (server, server_told) = forgetting(&topic);
+    let client = RpcClient::new(&topic).unwrap();
+    let bytes = fs::File::options().write(true).open(client.file().path()).unwrap();
+    bytes.write_all_at(&1_u32.to_ne_bytes(), a0_core::layout::header::FOREIGN.offset()).unwrap();
+    let (tell, told) = mpsc::channel();
+    let id = client.send("", move |result| tell.send(result).unwrap()).unwrap();
+    server_told.recv_timeout(PATIENCE).unwrap();
+    server.close();
+    assert!(told.recv_timeout(Duration::from_millis(300)).is_err());
+    let headers = [(keys::RPC_TYPE, "response"), (keys::REQ_ID, id.as_str())];
+    Writer::new(client.file()).write_with(&headers, "foreign").unwrap();
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap().unwrap().payload(), b"foreign");
 }
 
 #[test]
