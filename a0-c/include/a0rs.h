@@ -110,7 +110,7 @@ typedef enum {
 typedef enum {
   // Read and write beside others.
   A0RS_ACCESS_SHARED = 0,
-  // Read and write alone: the caller promises that nobody else touches the file.
+  // Read and write alone: while it is open, nobody else can open the file but to read, not this program either.
   A0RS_ACCESS_EXCLUSIVE = 1,
   // Only read, beside others. Never creates the file.
   A0RS_ACCESS_READ_ONLY = 2,

@@ -31,7 +31,7 @@ mod ofd;
 pub(crate) mod remove;
 mod way;
 
-/// What a program wants to do with a topic, and what it promises.
+/// What a program wants to do with a topic, and beside whom.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// Read and write beside others: the file is mapped writable, and everybody locks and notifies.

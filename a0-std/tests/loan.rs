@@ -245,12 +245,18 @@ fn bytes_that_do_not_fit_are_refused() {
 fn the_same_thread_publishes_on_other_topics_meanwhile_but_not_on_this_one() {
     let (one, other) = (file(4096), file(4096));
     let (writer, elsewhere) = (Writer::new(&one), Writer::new(&other));
-    // The same file, opened once more: another place in memory, and the same lock.
-    let again = Writer::new(&File::open(one.path(), &FileOptions::default()).unwrap());
+    // The same file, opened once more, also by another name: another place in memory, and the same lock.
+    let link = one.path().with_extension("link");
+    std::fs::hard_link(one.path(), &link).unwrap();
+    let [again, linked] =
+        [one.path(), &link].map(|path| Writer::new(&File::open(path, &FileOptions::default()).unwrap()));
     let mut loan = writer.loan(1).unwrap();
     let started = Instant::now();
-    for result in [writer.write("a"), again.write("a")] {
+    for result in [writer.write("a"), again.write("a"), linked.write("a")] {
         assert_eq!(lock_error(result), LockError::Recursive);
+    }
+    for lender in [&again, &linked] {
+        assert_eq!(lock_error(lender.loan(1).map(drop)), LockError::Recursive);
     }
     let error = writer.loan(1).map(drop).unwrap_err();
     assert!(error.to_string().contains("this thread has already locked the topic"), "{error}");
