@@ -101,6 +101,13 @@ fn what_the_kernel_lacks() {
     expect(&without(Denied::futex(12)), "error", "kernel", "FUTEX_CMP_REQUEUE_PI");
     expect(&without(Denied::futex(13)), "warning", "kernel", "FUTEX_LOCK_PI2");
     expect(&without(Denied::call(libc::SYS_set_robust_list, libc::ENOSYS)), "error", "kernel", "no robust locks");
+    for call in [libc::SYS_set_robust_list, libc::SYS_get_robust_list] {
+        let mut command = root.command("doctor --format json");
+        command.env("A0_FRAGILE_LOCKS", "1");
+        deny(&mut command, Denied::call(libc::SYS_set_robust_list, libc::ENOSYS));
+        deny(&mut command, Denied::call(call, libc::ENOSYS));
+        expect(&said(command.output().unwrap()), "error", "kernel", "no robust locks");
+    }
     expect(&without(Denied::call(libc::SYS_memfd_create, libc::ENOSYS)), "error", "kernel", "cannot be found out");
     expect(&without(Denied::call(libc::SYS_inotify_init1, libc::EMFILE)), "warning", "discovery", "max_user_instances");
     expect(
