@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use a0_core::LockError;
-use a0_core::layout::{frame, page};
+use a0_core::layout::{frame, header, page};
 use a0_core::{Mem, Transport};
 use a0_std::{Error, File, FileOptions, Init, Iter, Mode, Publisher, ReaderSync, SubscriberSync, View, Writer};
 use common::{bare, file, root, text, topic, write};
@@ -187,6 +187,7 @@ fn a_header_that_changes_gives_it_away() {
     let mut reader = ReaderSync::new(&file, Init::Oldest).unwrap();
     let error = reader.read_in_place(|view| {
         let mem = bare(&file).mem();
+        mem.store_u32(header::FOREIGN, 1, std::sync::atomic::Ordering::Relaxed);
         mem.store_u64(frame::seq(144), 77, std::sync::atomic::Ordering::Relaxed);
         assert_eq!(mem.load_u64(page::seq_low(1), std::sync::atomic::Ordering::Relaxed), 1);
         assert!(!view.is_intact());
