@@ -1,7 +1,10 @@
 //! What is not recorded, and what is left when a recorder dies.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 
+use a0_core::layout::{FRAME_HEADER, WORKSPACE, frame, page};
+use a0_std::{File, FileOptions, Writer};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -122,4 +125,37 @@ fn a_topic_that_cannot_be_read_costs_no_other_one() {
     let said = end(recorder, Signal::SIGINT);
     assert!(said.err.starts_with("a0: not recorded: ") && said.err.contains("bad.pubsub.a0"), "{said:?}");
     assert_eq!((said.err.lines().count(), messages(&root, &file)), (1, 1));
+}
+
+/// A file of a few pages whose one message says that it has a terabyte, which nobody has.
+#[test]
+fn a_topic_that_says_it_is_huge_costs_no_other_one() {
+    let root = Root::new();
+    let file = root.path("run.mcap");
+    let recorder = record(&root, &file, "--flush 0.01");
+    root.ok("pub t before");
+    until(|| messages(&root, &file) == 1);
+    let (path, size) = (root.path("huge.pubsub.a0"), 1_u64 << 40);
+    let topic = File::open(&path, &FileOptions::default().size(size).reserve(false)).unwrap();
+    Writer::new(&topic).write("x").unwrap();
+    until(|| messages(&root, &file) == 2);
+    let start = WORKSPACE;
+    let huge = fs::File::options().write(true).open(&path).unwrap();
+    huge.write_all_at(&(size - start - FRAME_HEADER).to_le_bytes(), frame::data_size(start).offset()).unwrap();
+    for number in [0, 1] {
+        huge.write_all_at(&size.to_le_bytes(), page::high_water_mark(number).offset()).unwrap();
+    }
+    // Another recorder finds it like this, and goes on.
+    let second = root.path("second.mcap");
+    let other = record(&root, &second, "--history --flush 0.01");
+    root.ok("pub t behind");
+    until(|| messages(&root, &second) == 2);
+    assert_eq!(info(&root, &second)["messages"], 2);
+    for command in ["echo huge --init oldest --timeout 0.1", "verify huge", "doctor", "ls", "stat huge"] {
+        let said = root.run(command);
+        assert!([Some(0), Some(1), Some(3)].contains(&said.code), "{command}: {said:?}");
+    }
+    assert_eq!(end(recorder, Signal::SIGINT).code, Some(130));
+    let said = end(other, Signal::SIGINT);
+    assert!(said.code == Some(130) && (said.out.contains("1 damaged") || said.err.contains("huge")), "{said:?}");
 }
