@@ -143,11 +143,12 @@ impl DeadmanFile {
         self.open.layout
     }
 
-    /// Takes it for the calling thread, unless somebody has it: `None`. The thread keeps it until the hold is dropped, or
+    /// Takes it for the calling thread, unless somebody has it, or keeps everybody from taking it for a tenth of a second: `None`.
+    /// The thread keeps it until the hold is dropped, or
     /// the thread dies.
     ///
     /// # Errors
-    /// [`LockError::ReadOnly`], [`LockError::TooMany`]; [`LockError::TimedOut`], [`LockError::StaleOwner`] or
+    /// [`LockError::ReadOnly`], [`LockError::TooMany`]; [`LockError::StaleOwner`] or
     /// [`LockError::Os`] if the file was damaged by a program that does not keep to the protocol.
     pub fn try_take(&self) -> Result<Option<DeadmanHold>, LockError> {
         if !self.is_writable() {

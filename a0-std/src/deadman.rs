@@ -248,6 +248,8 @@ impl Deadman {
             if let Some(taken) = self.try_take()? {
                 return Ok(taken);
             }
+            // Also where it is free, and somebody keeps everybody from taking it.
+            wait.check(&self.shared)?;
             self.shared.wait(&wait, Until::Released, true, |seen| seen.owner.is_none())?;
         }
     }
@@ -388,8 +390,14 @@ impl Wait {
         Wait { timeout, deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)) }
     }
 
-    fn left(&self) -> Duration {
-        self.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()))
+    /// How long it may still take; an error if it is over.
+    fn check(&self, shared: &Shared) -> Result<Duration> {
+        let left = self.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+        if left.is_zero() {
+            let waited = self.timeout.unwrap_or_default();
+            return Err(Error::Timeout { path: shared.path().to_owned(), waited });
+        }
+        Ok(left)
     }
 }
 
@@ -419,11 +427,7 @@ impl Shared {
             if self.is_interrupted() {
                 return Err(self.interrupted());
             }
-            let left = wait.left();
-            if left.is_zero() {
-                let waited = wait.timeout.unwrap_or_default();
-                return Err(Error::Timeout { path: self.path().to_owned(), waited });
-            }
+            let left = wait.check(self)?;
             let now = Instant::now();
             if now >= next_look {
                 next_look = now + PATROL;

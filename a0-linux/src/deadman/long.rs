@@ -22,8 +22,9 @@ const TOKEN: Field<u64> = Field::at(56);
 /// Set while it is taken. Still set where nobody has it, it says that the owner died.
 const LOCKED: Field<u8> = Field::at(64);
 
-/// How long the guard is waited for. Nobody needs it for long; what takes longer is stopped or hostile.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the guard is waited for in one go. Nobody needs it for long; what takes longer waits for a core, is stopped, or
+/// hostile.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 pub(super) fn look(mem: &RawMem<Mapping>) -> DeadmanSight {
     // Before the rest: what happens from now on ends a sleep.
@@ -50,7 +51,11 @@ pub(super) fn try_take(mem: &RawMem<Mapping>) -> Result<Option<Took>, LockError>
     let Some(acquired) = pi::try_lock(mem, OWNER_MUTEX)? else { return Ok(None) };
     if let Err(error) = pi::lock(mem, GUARD, Some(PATIENCE)) {
         pi::unlock(mem, OWNER_MUTEX);
-        return Err(error);
+        return match error {
+            // Nobody can have it as long as that lasts.
+            LockError::TimedOut { .. } => Ok(None),
+            error => Err(error),
+        };
     }
     let previous_owner_died = acquired == Acquired::OwnerDied || mem.load_u8(LOCKED, Relaxed) != 0;
     let token = mem.load_u64(TOKEN, Relaxed).wrapping_add(1);

@@ -1,6 +1,7 @@
 //! Who has it, and who may take it.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
@@ -174,5 +175,26 @@ fn handles_can_be_shared_between_threads() {
             }
         });
         assert!(!deadman.state().unwrap().taken);
+    });
+}
+
+/// In the layout of 72 bytes there is a second mutex, which is passed through those who wait. One that does not run keeps it.
+#[test]
+fn taking_waits_as_long_as_was_asked_for_while_nobody_can_take_it() {
+    const GUARD: u64 = 16;
+    let name = topic();
+    let deadman = Deadman::with_options(&name, DeadmanLayout::Bytes72).unwrap();
+    let bytes = fs::File::options().write(true).open(deadman.path()).unwrap();
+    let keep = |by: u32| bytes.write_all_at(&by.to_le_bytes(), GUARD).unwrap();
+    keep(std::process::id());
+    assert_eq!(deadman.try_take().unwrap(), None);
+    is_timeout(deadman.take(Duration::from_millis(1)));
+    thread::scope(|scope| {
+        let taking = scope.spawn(|| deadman.take(PATIENCE));
+        // Longer than the mutex was ever waited for.
+        thread::sleep(Duration::from_millis(2500));
+        assert!(!taking.is_finished());
+        keep(0);
+        assert_eq!(taking.join().unwrap().unwrap().token, 1);
     });
 }
