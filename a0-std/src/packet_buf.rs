@@ -42,6 +42,12 @@ impl PacketBuf {
         self.bytes
     }
 
+    /// Bytes of all of it.
+    #[cfg(feature = "async")]
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Always there: the bytes were parsed before, and do not change.
     fn view(&self) -> Option<PacketView<'_>> {
         PacketView::parse(&self.bytes).ok()

@@ -471,3 +471,45 @@ fn polls_never_wait_for_the_lock_and_are_told_later() {
     assert!(matches!(block_on(stream.next()), Some(Err(Error::Topic { .. }))));
     assert_eq!(block_on(stream.next()).unwrap().unwrap().payload(), b"two");
 }
+
+#[test]
+fn answers_that_are_not_taken_are_kept_up_to_the_size_of_the_topic() {
+    const MANY: usize = 2000;
+    let topic = topic();
+    let (tell, told) = mpsc::channel();
+    let handler = move |connection: Connection| {
+        let mut sent = 0;
+        while sent < MANY && !connection.is_cancelled() {
+            connection.send([0; 1000], false).unwrap();
+            sent += 1;
+            // The client's thread is not to be overtaken.
+            thread::sleep(Duration::from_millis(1));
+        }
+        tell.send(sent).unwrap();
+    };
+    let options = small();
+    let server_options = a0_std::ServerOptions { file: options.clone(), ..Default::default() };
+    let _server = PrpcServer::with_options(&topic, server_options, handler, |_| {}).unwrap();
+    let client = PrpcClient::with_options(&topic, &options).unwrap();
+    let stream = client.stream_async("", None);
+    assert!(told.recv_timeout(PATIENCE).unwrap() < MANY);
+    let answers: Vec<_> = block_on(stream.collect());
+    let (last, kept) = answers.split_last().unwrap();
+    assert!(matches!(last, Err(Error::ReplyLost { .. })), "{last:?}");
+    assert!(kept.len() * 1000 < 1 << 16 && kept.iter().all(|answer| answer.is_ok()));
+}
+
+#[test]
+fn streams_let_other_tasks_run_while_messages_are_there() {
+    let mut stream = SubscriberStream::new(&topic(), oldest()).unwrap();
+    let writer = Writer::new(stream.file());
+    for _ in 0..200 {
+        writer.write("").unwrap();
+    }
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(Arc::clone(&count));
+    assert!((0..200).any(|_| is_pending(&mut stream, &waker)));
+    // To be asked again at once.
+    assert_eq!(count.get(), 1);
+    assert!(!is_pending(&mut stream, &waker));
+}

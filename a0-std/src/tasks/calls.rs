@@ -31,7 +31,10 @@ pub struct ReplyFuture {
 }
 
 /// The answers of a connection, as a stream that ends behind the last one, or behind an error. Dropped before, it
-/// cancels the connection. Answers that are not taken are kept.
+/// cancels the connection.
+///
+/// Answers that are not taken are kept, up to as many bytes as the topic's file has. If there are more, the connection is
+/// cancelled, and the stream ends with [`Error::ReplyLost`] behind those that were kept.
 ///
 /// It may outlive the client, but gets [`Error::Cancelled`] then.
 #[derive(Debug)]
@@ -175,7 +178,14 @@ impl Pending {
     fn send(client: &Client, headers: &[(&str, &str)], payload: &[u8], timeout: Option<Duration>) -> Pending {
         let (id, mailbox) = (random_id(), Mailbox::default());
         let sender = mailbox.sender();
-        let callback = Box::new(move |answer| sender.send(answer));
+        let (outstanding, file) = (client.outstanding(), client.shared().file().clone());
+        let callback = Box::new(move |answer| {
+            let lost = |answer: &mut Result<Answer>| *answer = Err(Error::ReplyLost { path: file.path().to_owned() });
+            let kept = sender.send_at_most(file.size(), answer, lost);
+            if !kept && let Some(outstanding) = outstanding.upgrade() {
+                outstanding.leave(&id);
+            }
+        });
         if let Err(error) = client.send_soon(id, headers, payload, timeout, callback) {
             mailbox.sender().send(Err(error));
         }

@@ -22,6 +22,10 @@ pub(crate) struct Sender {
 #[derive(Debug, Default)]
 struct Inner {
     answers: VecDeque<Result<Answer>>,
+    /// Bytes of those.
+    size: u64,
+    /// Too many were not taken: no more are kept.
+    full: bool,
     closed: bool,
     waker: Option<Waker>,
 }
@@ -39,6 +43,7 @@ impl Mailbox {
     pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Result<Answer>>> {
         let mut inner = lock(&self.inner);
         if let Some(answer) = inner.answers.pop_front() {
+            inner.size -= size(&answer);
             return Poll::Ready(Some(answer));
         }
         if inner.closed {
@@ -60,7 +65,32 @@ impl Mailbox {
 
 impl Sender {
     pub(crate) fn send(&self, answer: Result<Answer>) {
-        self.change(|inner| inner.answers.push_back(answer));
+        self.send_at_most(u64::MAX, answer, |_| {});
+    }
+
+    /// Keeps no more than so many bytes. Of the answer for which there is no room, `lost` makes what the task gets in its
+    /// place, behind the others; then the rest is dropped. Gives whether that is not so.
+    pub(crate) fn send_at_most(
+        &self,
+        limit: u64,
+        mut answer: Result<Answer>,
+        lost: impl FnOnce(&mut Result<Answer>),
+    ) -> bool {
+        let mut fits = true;
+        self.change(|inner| {
+            if inner.full {
+                fits = false;
+                return;
+            }
+            fits = inner.size.saturating_add(size(&answer)) <= limit;
+            if !fits {
+                inner.full = true;
+                lost(&mut answer);
+            }
+            inner.size += size(&answer);
+            inner.answers.push_back(answer);
+        });
+        fits
     }
 
     fn change(&self, change: impl FnOnce(&mut Inner)) {
@@ -72,6 +102,11 @@ impl Sender {
             waker.wake();
         }
     }
+}
+
+/// Bytes that an answer takes, about.
+fn size(answer: &Result<Answer>) -> u64 {
+    size_of::<Result<Answer>>() as u64 + answer.as_ref().map_or(0, |(packet, _)| packet.size() as u64)
 }
 
 impl Drop for Sender {

@@ -13,11 +13,15 @@ use crate::tasks::helper::Tell;
 use crate::tasks::message_buf::MessageBuf;
 use crate::topic::Protocol;
 
+/// Messages that a stream hands out before it lets other tasks run.
+const TURN: u32 = 64;
+
 /// The messages of a topic as a stream, for any async runtime. It never ends; dropping it is all that stops it.
 ///
 /// All streams of a process are waited for by one thread, which wakes their tasks. A forked child
 /// has one of its own; a stream that it has inherited goes on in both, each for itself.
-/// A message that is there is taken without that thread, and without a lock. What a task does not take in time may be overwritten:
+/// A message that is there is taken without that thread, and without a lock. Where messages come faster than they are taken, other
+/// tasks have their turn every 64 of them. What a task does not take in time may be overwritten:
 /// [`MessageBuf::missed`] counts that.
 ///
 /// If the topic is removed, the stream gives [`Error::TopicRemoved`](crate::Error::TopicRemoved) once, within about two
@@ -42,6 +46,8 @@ use crate::topic::Protocol;
 #[derive(Debug)]
 pub struct SubscriberStream {
     follower: Follower,
+    /// Messages handed out since other tasks could run.
+    given: u32,
 }
 
 impl SubscriberStream {
@@ -59,7 +65,7 @@ impl SubscriberStream {
     /// # Errors
     /// [`Error::Topic`](crate::Error::Topic).
     pub fn from_file(file: &File, options: impl Into<ReaderOptions>) -> Result<SubscriberStream> {
-        Ok(SubscriberStream { follower: Follower::new(file, &options.into())? })
+        Ok(SubscriberStream { follower: Follower::new(file, &options.into())?, given: 0 })
     }
 
     /// The file that is read now.
@@ -72,9 +78,18 @@ impl Stream for SubscriberStream {
     type Item = Result<MessageBuf>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<MessageBuf>>> {
-        let follower = &mut self.get_mut().follower;
+        let SubscriberStream { follower, given } = self.get_mut();
+        if *given == TURN {
+            *given = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        *given += 1;
         match follower.next(|| Tell::Task(context.waker().clone())) {
-            Ok(None) => Poll::Pending,
+            Ok(None) => {
+                *given = 0;
+                Poll::Pending
+            }
             Ok(Some(received)) => Poll::Ready(Some(follower.message(received).map(MessageBuf::from))),
             Err(error) => Poll::Ready(Some(Err(error))),
         }
