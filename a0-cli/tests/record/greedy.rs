@@ -71,24 +71,23 @@ fn memory_is_for_what_is_there() {
         serde_json::from_str::<Value>(&said).unwrap()
     };
     // One message of zeros.
-    let len = 64 * MIB;
+    let len = 40 * MIB;
     let zeros = message(len).into_iter().collect::<Vec<_>>();
     recording(&path, 31 + len, zeros.chain(std::io::repeat(0).take(len)));
-    let facts = info(48 * MIB);
+    let facts = info(32 * MIB);
     assert_eq!((&facts["messages"], &facts["topics"][0]["bytes"]), (&1.into(), &len.into()));
     // It is left out.
     let (_, memory) = look("replay --start 1");
-    assert!(memory < 160 * MIB, "{} MiB", memory / MIB);
+    assert!(memory < 2 * len, "{} MiB", memory / MIB);
     // Many without anything in them.
     let many = 560_000;
     recording(&path, 31 * many, &*message(0).repeat(many as usize));
-    assert_eq!(info(48 * MIB)["messages"], many);
-    assert!(look("replay nothing").1 < 48 * MIB);
+    assert_eq!(info(32 * MIB)["messages"], many);
     // Less than it says: nothing of it counts.
     for (size, records) in [(500 * MIB, message(400 * MIB)), (31 + 400 * MIB, message(400 * MIB)), (500 * MIB, vec![])]
     {
         recording(&path, size, &*records);
-        let facts = info(48 * MIB);
+        let facts = info(32 * MIB);
         assert_eq!(facts["messages"], 0);
         assert!(facts["problem"].as_str().unwrap().contains("a damaged chunk"), "{facts}");
     }
