@@ -6,6 +6,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// No limit is a number there, the largest one that ends with a page.
+const NONE_OF_VERSION_1: u64 = 1 << 62;
+
 /// What a control group leaves.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Room {
@@ -53,7 +56,7 @@ fn left_of_version_2(group: &Path, swap: u64) -> Option<u64> {
 }
 
 fn left_of_version_1(group: &Path, swap: u64) -> Option<u64> {
-    let most = number(group, "memory.limit_in_bytes")?;
+    let most = number(group, "memory.limit_in_bytes").filter(|most| *most < NONE_OF_VERSION_1)?;
     let swap = match number(group, "memory.memsw.limit_in_bytes") {
         Some(both) => swap.min(both.saturating_sub(most)),
         None => swap,
@@ -128,6 +131,7 @@ mod tests {
         assert_eq!(found(&mounts, "5:cpu:/x\n4:hugetlb,memory:/a\n0::/\n", 0), Some(("memory/a".into(), 150)));
         fs::write(mounts.path().join("memory/a/memory.memsw.limit_in_bytes"), "1007").unwrap();
         assert_eq!(found(&mounts, "4:memory:/a\n", 1000), Some(("memory/a".into(), 157)));
+        assert_eq!(found(&mounts, "4:memory:/\n", 0), None);
     }
 
     #[test]
