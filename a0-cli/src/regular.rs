@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, SeekFrom, seek};
 use rustix::io::{Errno, ioctl_fionbio};
 
 use crate::end::{End, Outcome};
@@ -48,6 +48,21 @@ pub(crate) fn read_text(path: &Path) -> Outcome<String> {
         }
         text => Ok(text),
     }
+}
+
+/// Whether at least half of a part of a file holds data. Leaves the place where it is read.
+pub(crate) fn is_mostly_there(file: &File, start: u64, len: u64) -> bool {
+    let Ok(here) = seek(file, SeekFrom::Current(0)) else { return true };
+    let (end, mut at, mut there) = (start + len, start, 0);
+    while at < end
+        && let Ok(data) = seek(file, SeekFrom::Data(at))
+    {
+        at = seek(file, SeekFrom::Hole(data)).unwrap_or(end);
+        there += at.min(end).saturating_sub(data);
+    }
+    // To where it was, so it does not fail.
+    let _ = seek(file, SeekFrom::Start(here));
+    there >= len / 2
 }
 
 /// Does not wait for a pipe's other end.

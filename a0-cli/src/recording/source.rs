@@ -20,6 +20,9 @@ use crate::regular;
 /// chunks that are much shorter, but for single messages that are longer.
 const HELD: u64 = 16 << 20;
 
+/// Memory for less is asked for without a look at the file.
+const LARGE: usize = 1 << 20;
+
 /// All that is remembered of what a recording says about its topics.
 const MOST_TOLD: u64 = 32 << 20;
 
@@ -197,9 +200,15 @@ impl Source {
         End::failed(format_args!("{}: not an MCAP file", self.path.display()))
     }
 
-    /// Never asks for more memory than the file has bytes.
+    /// Never asks for more memory than the file has bytes. Of a large piece, most must be more than a hole, which costs nothing.
     fn read(&mut self, need: usize) -> Outcome {
         let wanted = usize::try_from(self.left).unwrap_or(usize::MAX).min(need);
+        let at = self.size - self.left;
+        if wanted > LARGE && !regular::is_mostly_there(self.file.get_ref(), at, wanted as u64) {
+            self.ended = true;
+            self.index.note(format!("damaged at about byte {at}: most of the next {} is a hole", human(wanted as u64)));
+            return Ok(());
+        }
         let read = self.file.read(self.reader.insert(wanted));
         let read = read.map_err(|error| cannot_read(&self.path, &error))?;
         self.left -= read as u64;

@@ -98,6 +98,22 @@ fn memory_is_for_what_is_there() {
     assert!(facts["problem"].as_str().unwrap().contains("more about topics than a recorder"), "{facts}");
 }
 
+/// A file of one page that says, of a size that costs nothing, that it has a large message or a large chunk.
+#[test]
+fn holes_in_recordings_take_no_memory() {
+    let root = Root::new();
+    let path = root.path("sparse.mcap");
+    for op in [5, 6] {
+        let claim = [&[op][..], &(400 * MIB).to_le_bytes(), &[0; 64]].concat();
+        fs::write(&path, [mcap::MAGIC, &entry(1, &[0; 8]), &channel(0, "t"), &claim].concat()).unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_len(1 << 30).unwrap();
+        let (said, memory) = run(root.command(&format!("info --format json {}", path.display())));
+        assert!(memory < 32 * MIB, "{} MiB for {said}", memory / MIB);
+        let facts: Value = serde_json::from_str(&said).unwrap();
+        assert!(facts["problem"].as_str().unwrap().contains("most of the next 400.0 MiB is a hole"), "{facts}");
+    }
+}
+
 /// Nobody waits for who may never write.
 #[test]
 fn pipes_and_devices_in_place_of_files() {
