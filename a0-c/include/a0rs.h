@@ -37,6 +37,10 @@
 // Flag: a missing file is not created.
 #define A0RS_FILE_NO_CREATE 2
 
+// Flag: when the file is removed, that is an error (A0RS_ERROR_REMOVED), where otherwise publishers, loggers, configurations
+// and deadmen go on with the file that has the name then, and create it if need be.
+#define A0RS_FILE_NO_REOPEN 4
+
 // Every protocol.
 #define A0RS_PROTOCOL_ALL 63
 
@@ -310,7 +314,7 @@ typedef struct {
   uint32_t mode;
   // What to do with it, an a0rs_access: A0RS_ACCESS_SHARED.
   uint32_t access;
-  // A0RS_FILE_NO_RESERVE, A0RS_FILE_NO_CREATE, or both.
+  // Any of A0RS_FILE_NO_RESERVE, A0RS_FILE_NO_CREATE, A0RS_FILE_NO_REOPEN, added up.
   uint32_t flags;
   // How long the topic's lock is waited for, in milliseconds: 10 000.
   uint32_t lock_timeout_ms;

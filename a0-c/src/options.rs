@@ -25,6 +25,10 @@ pub const A0RS_FILE_NO_RESERVE: u32 = 1;
 /// Flag: a missing file is not created.
 pub const A0RS_FILE_NO_CREATE: u32 = 2;
 
+/// Flag: when the file is removed, that is an error (A0RS_ERROR_REMOVED), where otherwise publishers, loggers, configurations
+/// and deadmen go on with the file that has the name then, and create it if need be.
+pub const A0RS_FILE_NO_REOPEN: u32 = 4;
+
 /// How to open a topic's file, and how to create it if it is missing. Fields that are 0 have the value that is said
 /// here, so `a0rs_file_options options = {0}` is a good start. An existing file keeps its size and its permissions.
 #[derive(Clone, Copy)]
@@ -36,7 +40,7 @@ pub struct a0rs_file_options {
     pub mode: u32,
     /// What to do with it, an a0rs_access: A0RS_ACCESS_SHARED.
     pub access: u32,
-    /// A0RS_FILE_NO_RESERVE, A0RS_FILE_NO_CREATE, or both.
+    /// Any of A0RS_FILE_NO_RESERVE, A0RS_FILE_NO_CREATE, A0RS_FILE_NO_REOPEN, added up.
     pub flags: u32,
     /// How long the topic's lock is waited for, in milliseconds: 10 000.
     pub lock_timeout_ms: u32,
@@ -112,11 +116,12 @@ pub(crate) fn file(options: Option<&a0rs_file_options>) -> Result<FileOptions> {
         access if access == a0rs_access::A0RS_ACCESS_READ_ONLY as u32 => Mode::ReadOnly,
         _ => return Err(argument("options: access", "it is no a0rs_access")),
     };
-    if options.flags & !(A0RS_FILE_NO_RESERVE | A0RS_FILE_NO_CREATE) != 0 {
+    if options.flags & !(A0RS_FILE_NO_RESERVE | A0RS_FILE_NO_CREATE | A0RS_FILE_NO_REOPEN) != 0 {
         return Err(argument("options: flags", "there is no such flag"));
     }
     file.reserve = options.flags & A0RS_FILE_NO_RESERVE == 0;
     file.create = options.flags & A0RS_FILE_NO_CREATE == 0;
+    file.reopen = options.flags & A0RS_FILE_NO_REOPEN == 0;
     Ok(file)
 }
 

@@ -14,7 +14,7 @@ static void refused(void) {
     a0rs_file_options options = {0};
     options.access = 3;
     EXPECT(A0RS_ERROR_ARGUMENT, a0rs_publisher_create("t", &options, &publisher));
-    options = (a0rs_file_options){.flags = 4};
+    options = (a0rs_file_options){.flags = 8};
     EXPECT(A0RS_ERROR_ARGUMENT, a0rs_publisher_create("t", &options, &publisher));
     options = (a0rs_file_options){.flags = A0RS_FILE_NO_CREATE};
     EXPECT(A0RS_ERROR_NOT_FOUND, a0rs_publisher_create("t", &options, &publisher));

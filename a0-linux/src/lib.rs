@@ -6,7 +6,7 @@
 //!   file was opened; [`in_place`] gives references to what is locked.
 //! * [`DeadmanFile`] is what says whether a thread still lives.
 //! * [`wait_any`] sleeps on many topics at once.
-//! * [`PerProcess`] is for what a forked child must not inherit.
+//! * [`PerProcess`] is for what a forked child must not inherit, [`Latest`] for what is replaced while others use it.
 //! * [`SystemClock`], [`thread_id`] and [`random_seed`] are the rest.
 //!
 //! ```
@@ -42,6 +42,7 @@ mod deadman;
 mod file;
 mod futex;
 pub mod in_place;
+mod latest;
 mod lock;
 mod many;
 mod pi;
@@ -59,6 +60,7 @@ pub use file::mapping::Mapping;
 pub use file::marks::Mark;
 pub use file::remove::{remove, remove_all};
 pub use file::{FileOptions, Mode, TopicFile};
+pub use latest::Latest;
 pub use lock::{AccessLock, LocalLock, RobustLock};
 pub use many::{MAX_WORDS, wait_any};
 pub use process::PerProcess;

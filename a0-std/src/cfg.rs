@@ -11,14 +11,14 @@ pub use var::CfgVar;
 pub use watcher::CfgWatcher;
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use a0_linux::FileOptions;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
-use crate::file::File;
+use crate::file::{File, coarse_now};
 use crate::message::Message;
 use crate::packet::PacketView;
 use crate::packet_buf::PacketBuf;
@@ -31,6 +31,9 @@ use crate::writer::{Published, Writer};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A configuration: a topic whose newest message is what counts. Can be shared between threads.
+///
+/// If the topic is removed, this goes on with the file that has its name then, within about 100 ms, and creates it if need
+/// be: what is read then is what a program finds that starts now. [`FileOptions::reopen`] says otherwise.
 ///
 /// The payload can be anything. Where it is JSON, [`Cfg::merge_patch`] changes parts of it, and [`Cfg::read_as`],
 /// [`Cfg::write_as`] and [`Cfg::var`] convert to and from types that `serde` knows.
@@ -70,10 +73,12 @@ impl Cfg {
     /// # Errors
     /// As [`Cfg::new`].
     pub fn with_options(topic: &str, options: &FileOptions) -> Result<Cfg> {
-        Ok(Cfg::from_file(&File::open(Protocol::Cfg.path(topic)?, options)?))
+        let Cfg { writer } = Cfg::from_file(&File::open(Protocol::Cfg.path(topic)?, options)?);
+        Ok(Cfg { writer: writer.that_comes_back() })
     }
 
-    /// A configuration in any file, such as that of a publisher, whose newest message can be patched that way.
+    /// A configuration in any file, such as that of a publisher, whose newest message can be patched that way. If the file is
+    /// removed, it says so, and does not go on with another one.
     pub fn from_file(file: &File) -> Cfg {
         Cfg { writer: Writer::new(file).with_standard_headers() }
     }
@@ -83,7 +88,7 @@ impl Cfg {
     /// # Errors
     /// [`Error::BadMessage`] if it is no packet, [`Error::Topic`] if it is damaged.
     pub fn read(&self) -> Result<Option<PacketBuf>> {
-        newest(self.file(), |_, message| Ok(message.packet().into()))
+        newest(self.current()?, |_, message| Ok(message.packet().into()))
     }
 
     /// What is configured; waits for somebody to write, at most `timeout` (a `Duration`, or `None` for as long as it
@@ -92,8 +97,16 @@ impl Cfg {
     /// # Errors
     /// [`Error::Timeout`], or as [`Cfg::read`].
     pub fn read_blocking(&self, timeout: impl Into<Option<Duration>>) -> Result<PacketBuf> {
-        let mut reader = newest_reader(self.file())?;
-        Ok(reader.read_blocking(timeout)?.packet().into())
+        let (timeout, started) = (timeout.into(), Instant::now());
+        loop {
+            let file = self.current()?;
+            let mut reader = newest_reader(file)?;
+            match reader.read_blocking(timeout.map(|timeout| timeout.saturating_sub(started.elapsed()))) {
+                Ok(message) => return Ok(message.packet().into()),
+                Err(Error::TopicRemoved { .. }) => drop(self.writer.move_on(file)?),
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Replaces the configuration.
@@ -119,12 +132,15 @@ impl Cfg {
     /// # Errors
     /// As [`Writer::write`].
     pub fn write_if_empty(&self, payload: impl AsRef<[u8]>) -> Result<bool> {
-        let locked = self.writer.lock()?;
-        if !locked.state().is_empty() {
-            return Ok(false);
-        }
-        locked.write(&[], payload.as_ref())?;
-        Ok(true)
+        self.current()?;
+        self.writer.coming_back(|file| {
+            let locked = self.writer.lock(file)?;
+            if !locked.state().is_empty() {
+                return Ok(false);
+            }
+            locked.write(&[], payload.as_ref())?;
+            Ok(true)
+        })
     }
 
     /// Changes parts of a JSON configuration as the patch says (RFC 7396): members with a value are set, members that
@@ -149,12 +165,16 @@ impl Cfg {
     /// read-only, or the lock is not to be had; [`Error::BadMessage`]. Nothing was written then.
     pub fn merge_patch(&self, patch: impl AsRef<[u8]>) -> Result<Published> {
         let patch = patch.as_ref();
-        let merged = |original: &[u8]| {
-            patch::merged(original, patch).map(Cow::Owned).map_err(|source| cfg_error(self.file(), source))
-        };
-        let (seq, payload) = newest(self.file(), |_, message| Ok((Some(message.seq()), merged(message.payload())?)))?
+        self.current()?;
+        self.writer.coming_back(|file| self.merge_patch_in(file, patch))
+    }
+
+    fn merge_patch_in(&self, file: &File, patch: &[u8]) -> Result<Published> {
+        let merged =
+            |original: &[u8]| patch::merged(original, patch).map(Cow::Owned).map_err(|source| cfg_error(file, source));
+        let (seq, payload) = newest(file, |_, message| Ok((Some(message.seq()), merged(message.payload())?)))?
             .unwrap_or((None, Cow::Borrowed(patch)));
-        let locked = self.writer.lock()?;
+        let locked = self.writer.lock(file)?;
         let state = locked.state();
         if seq == (!state.is_empty()).then_some(state.seq_high) {
             return locked.write(&[], &payload);
@@ -163,7 +183,7 @@ impl Cfg {
             None => Cow::Borrowed(patch),
             Some(bytes) => {
                 let packet = PacketView::parse(&bytes).map_err(|source| {
-                    let path = self.file().path().to_owned();
+                    let path = file.path().to_owned();
                     Error::BadMessage { path, seq: state.seq_high, missed: 0, source }
                 })?;
                 merged(packet.payload())?
@@ -190,7 +210,7 @@ impl Cfg {
     /// # Ok::<(), a0_std::Error>(())
     /// ```
     pub fn read_as<T: DeserializeOwned>(&self) -> Result<Option<T>> {
-        newest(self.file(), |file, message| {
+        newest(self.current()?, |file, message| {
             parse::parse(message.payload()).map_err(|source| {
                 let error = match source.is_data() {
                     true => CfgError::WrongType { pointer: String::new(), source },
@@ -214,7 +234,7 @@ impl Cfg {
     /// A variable that follows the value at a place in the JSON configuration. The place is a JSON pointer (RFC 6901),
     /// such as `/motor/speed`; the empty one is the whole configuration.
     pub fn var<T: DeserializeOwned>(&self, pointer: impl Into<String>) -> CfgVar<T> {
-        CfgVar::new(self.file().clone(), pointer.into())
+        CfgVar::new(self.file().clone(), self.writer.does_come_back(), pointer.into())
     }
 
     /// Calls back with the configuration that there is, if any, and then with each new one, on a thread of its own,
@@ -227,9 +247,19 @@ impl Cfg {
         CfgWatcher::new(self.file(), callback)
     }
 
-    /// The topic's file.
+    /// The topic's file: the one that is used now.
     pub fn file(&self) -> &File {
         self.writer.file()
+    }
+
+    /// The file that has the topic's name, as far as that is known: looks now and then.
+    fn current(&self) -> Result<&File> {
+        let file = self.file();
+        match file.look_now_and_then(coarse_now()) {
+            Ok(()) => Ok(file),
+            Err(Error::TopicRemoved { .. }) => self.writer.move_on(file),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -80,8 +80,9 @@ pub enum Error {
     /// Somebody has removed the topic's file, or another file with its name took its place, so that nobody who comes from
     /// now on finds this one. Whoever opens the topic again finds the new one, or creates it.
     ///
-    /// Publishers and blocked reads look about every 100 ms; see [`Publisher::publish`](crate::Publisher::publish) and
-    /// [`SubscriberSync::read_blocking`](crate::SubscriberSync::read_blocking).
+    /// Everybody looks about every 100 ms; see [`SubscriberSync::read_blocking`](crate::SubscriberSync::read_blocking). Those
+    /// who write go on with the new file instead, unless [`FileOptions::reopen`](crate::FileOptions::reopen) says otherwise:
+    /// see [`Publisher::publish`](crate::Publisher::publish).
     #[error("{}: the topic was removed while it was open: open it again", path.display())]
     TopicRemoved {
         /// The topic's file.

@@ -37,8 +37,7 @@ pub struct File {
 #[derive(Debug)]
 struct Open {
     file: TopicFile,
-    mode: Mode,
-    lock_timeout: Duration,
+    options: FileOptions,
     transport: SharedTransport,
     /// When somebody is to look again whether the file is there, by [`coarse_now`].
     next_look: AtomicU64,
@@ -52,14 +51,14 @@ impl File {
     pub fn open(path: impl AsRef<Path>, options: &FileOptions) -> Result<File> {
         let path = env::resolve(path)?;
         let (file, mem) = TopicFile::open(&path, options)?;
-        let FileOptions { access: mode, lock_timeout, .. } = *options;
-        let transport = match mode {
+        let lock_timeout = options.lock_timeout;
+        let transport = match options.access {
             Mode::Shared => Transport::open_within(mem, AccessLock::Shared, lock_timeout),
             Mode::Exclusive => Transport::open_within(mem, AccessLock::Exclusive(LocalLock::default()), lock_timeout),
             Mode::ReadOnly => Transport::open_read_only(mem, AccessLock::ReadOnly),
         };
         let transport = transport.map_err(|source| Error::Topic { path, source })?;
-        Ok(File { open: Arc::new(Open { file, mode, lock_timeout, transport, next_look: AtomicU64::new(0) }) })
+        Ok(File { open: Arc::new(Open { file, options: options.clone(), transport, next_look: AtomicU64::new(0) }) })
     }
 
     /// Removes a topic's file. Programs that have it open keep what they have; newcomers start a new topic.
@@ -83,7 +82,7 @@ impl File {
 
     /// How it was opened.
     pub fn mode(&self) -> Mode {
-        self.open.mode
+        self.open.options.access
     }
 
     /// Whether somebody has removed the file since it was opened; then no newcomer finds this topic.
@@ -97,7 +96,7 @@ impl File {
     /// Fails if the file was removed, or truncated. For now and then: a system call.
     #[cold]
     pub(crate) fn check_is_there(&self) -> Result<()> {
-        if self.is_removed()? { Err(Error::TopicRemoved { path: self.path().to_owned() }) } else { Ok(()) }
+        if self.is_removed()? { Err(self.removed()) } else { Ok(()) }
     }
 
     /// Whether so much of these bytes is no hole that one may ask memory for them.
@@ -125,6 +124,26 @@ impl File {
         self.open.file.has_mark(numbers)
     }
 
+    /// Whether who uses it is to go on with another one when it is removed; see [`FileOptions::reopen`].
+    pub(crate) fn is_to_be_reopened(&self) -> bool {
+        self.open.options.reopen
+    }
+
+    /// The file that has its name now, opened, and created if need be, in the same way.
+    #[cold]
+    pub(crate) fn reopened(&self) -> Result<File> {
+        match File::open(self.path(), &self.open.options) {
+            // And it is not to be created.
+            Err(Error::File(FileError::NotFound { .. })) => Err(self.removed()),
+            opened => opened,
+        }
+    }
+
+    #[cold]
+    pub(crate) fn removed(&self) -> Error {
+        Error::TopicRemoved { path: self.path().to_owned() }
+    }
+
     /// The file that has its name now, opened in the same way; `None` if there is none, or none that is a topic yet.
     pub(crate) fn successor(&self) -> Result<Option<File>> {
         let options = FileOptions::default().access(self.mode()).lock_timeout(self.lock_timeout()).create(false);
@@ -139,7 +158,7 @@ impl File {
 
     /// How long the lock is waited for.
     pub(crate) fn lock_timeout(&self) -> Duration {
-        self.open.lock_timeout
+        self.open.options.lock_timeout
     }
 
     /// Which messages it holds.
@@ -165,7 +184,7 @@ impl File {
 
     #[inline(always)]
     pub(crate) fn lock(&self) -> Result<SharedLocked<'_>> {
-        self.lock_within(self.open.lock_timeout)
+        self.lock_within(self.lock_timeout())
     }
 
     #[inline(always)]

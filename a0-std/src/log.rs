@@ -26,7 +26,8 @@ use crate::writer::{Published, Writer};
 
 /// Writes log messages. Can be shared between threads; any number of loggers may use a topic.
 ///
-/// What was logged is in the topic when the call returns, and outlives the program, however it ends.
+/// What was logged is in the topic when the call returns, and outlives the program, however it ends. If the topic is removed,
+/// a logger goes on with a new one, as a [`Publisher`](crate::Publisher) does.
 ///
 /// ```
 /// # let root = tempfile::tempdir_in("/dev/shm").unwrap();
@@ -57,10 +58,11 @@ impl Logger {
     /// # Errors
     /// As [`Logger::new`].
     pub fn with_options(topic: &str, options: &FileOptions) -> Result<Logger> {
-        Ok(Logger::from_file(&File::open(Protocol::Log.path(topic)?, options)?))
+        let Logger { writer } = Logger::from_file(&File::open(Protocol::Log.path(topic)?, options)?);
+        Ok(Logger { writer: writer.that_comes_back() })
     }
 
-    /// A logger that writes into any file.
+    /// A logger that writes into any file; if that is removed, it says so, and does not go on with another one.
     pub fn from_file(file: &File) -> Logger {
         Logger { writer: Writer::new(file).with_standard_headers() }
     }

@@ -49,13 +49,16 @@ impl Publisher {
     /// # Errors
     /// As [`Publisher::new`].
     pub fn with_options(topic: &str, options: &FileOptions) -> Result<Publisher> {
-        Ok(Publisher { writer: Writer::new(&open(topic, options)?).with_standard_headers() })
+        Ok(Publisher { writer: Writer::new(&open(topic, options)?).with_standard_headers().that_comes_back() })
     }
 
     /// Publishes a payload.
     ///
-    /// If the topic was removed meanwhile (`a0 rm`), this says so with [`Error::TopicRemoved`](crate::Error::TopicRemoved)
-    /// within about 100 ms, and a new publisher goes on where others look.
+    /// If the topic was removed meanwhile (`a0 rm`, or a logout with `RemoveIPC=yes`), a publisher notices within about 100 ms
+    /// and goes on with the file that has the topic's name now, which it creates as it would have then: what it publishes
+    /// from then on is found by everybody. What it published in between reached only those who had the old file open.
+    /// With [`FileOptions::reopen`] switched off, and after 16 times, it says [`Error::TopicRemoved`](crate::Error::TopicRemoved)
+    /// instead: the old files stay in memory until it is dropped.
     ///
     /// # Errors
     /// As [`Writer::write`].
@@ -97,7 +100,7 @@ impl Publisher {
         self.writer.loan_with(headers, len)
     }
 
-    /// The topic's file.
+    /// The topic's file: the one that is written to now.
     pub fn file(&self) -> &File {
         self.writer.file()
     }

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use a0_core::packet::StandardHeaders;
 use a0_core::{Cursor, Id, TimeMono};
+use a0_linux::Latest;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::file::{File, PATROL};
 use crate::id::random_id;
 use crate::packet::Packet;
@@ -22,7 +23,10 @@ use crate::writer::loan::Loan;
 /// A new writer adds no headers; [`Writer::with_standard_headers`] makes it add those that AlephZero programs expect.
 #[derive(Debug)]
 pub struct Writer {
-    file: File,
+    /// The first one, and those that have taken its place.
+    files: Latest<File>,
+    /// Whether it goes on with another file when its own is removed.
+    comes_back: bool,
     standard: Option<Standard>,
 }
 
@@ -48,7 +52,7 @@ pub struct Published {
 impl Writer {
     /// A writer that writes packets as they are.
     pub fn new(file: &File) -> Writer {
-        Writer { file: file.clone(), standard: None }
+        Writer { files: Latest::new(file.clone()), comes_back: false, standard: None }
     }
 
     /// Adds to each packet, in front of its own headers: `a0_transport_seq`, `a0_time_mono`, `a0_writer_seq`,
@@ -63,9 +67,45 @@ impl Writer {
         }
     }
 
+    /// Goes on with the file that has the name now when its own is removed, unless its options say otherwise.
+    pub(crate) fn that_comes_back(self) -> Writer {
+        Writer { comes_back: self.file().is_to_be_reopened(), ..self }
+    }
+
+    pub(crate) fn does_come_back(&self) -> bool {
+        self.comes_back
+    }
+
     /// The file it writes to.
+    #[inline(always)]
     pub fn file(&self) -> &File {
-        &self.file
+        self.files.get()
+    }
+
+    /// Does something with the file. If that finds out that it was removed, before anything is written, it is done with the
+    /// one that has its name now, if the writer comes back.
+    #[inline(always)]
+    pub(crate) fn coming_back<'w, R>(&'w self, mut work: impl FnMut(&'w File) -> Result<R>) -> Result<R> {
+        let file = self.file();
+        match work(file) {
+            Err(Error::TopicRemoved { .. }) if self.comes_back => self.elsewhere(file, &mut work),
+            result => result,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn elsewhere<'w, R>(&'w self, file: &File, work: &mut dyn FnMut(&'w File) -> Result<R>) -> Result<R> {
+        work(self.move_on(file)?)
+    }
+
+    /// The file to use in place of one that was removed.
+    #[cold]
+    pub(crate) fn move_on(&self, file: &File) -> Result<&File> {
+        if !self.comes_back {
+            return Err(file.removed());
+        }
+        self.files.replace(file, file.reopened()?).ok_or_else(|| file.removed())
     }
 
     /// Writes a payload in a packet with a new id.
@@ -110,11 +150,11 @@ impl Writer {
     /// As [`Writer::write_with`].
     pub fn loan_with(&self, headers: &[(&str, &str)], len: usize) -> Result<Loan<'_>> {
         let id = random_id();
-        self.lock()?.begin(&id, headers, len, |begun| Loan::new(id, begun))
+        self.coming_back(|file| self.lock(file)?.begin(&id, headers, len, |begun| Loan::new(id, begun)))
     }
 
     pub(crate) fn write_parts(&self, id: Id, headers: &[(&str, &str)], payload: &[u8]) -> Result<Published> {
-        self.write_within(self.file.lock_timeout(), id, headers, payload)
+        self.write_within(self.file().lock_timeout(), id, headers, payload)
     }
 
     /// Writes a packet; waits for the lock no longer than that.
@@ -125,8 +165,11 @@ impl Writer {
         headers: &[(&str, &str)],
         payload: &[u8],
     ) -> Result<Published> {
-        let seq = self.lock_within(patience)?.begin(&id, headers, payload.len(), |begun| begun.finish(payload))?;
-        Ok(Published { id, seq })
+        self.coming_back(|file| {
+            let locked = self.lock_within(file, patience)?;
+            let seq = locked.begin(&id, headers, payload.len(), |begun| begun.finish(payload))?;
+            Ok(Published { id, seq })
+        })
     }
 
     /// The same; right before others can see the packet, `first` gets the place behind it, from where its answers are read.
@@ -138,7 +181,7 @@ impl Writer {
         payload: &[u8],
         first: impl FnOnce(Cursor),
     ) -> Result<()> {
-        self.lock_within(patience)?.begin(id, headers, payload.len(), |begun| {
+        self.lock_within(self.file(), patience)?.begin(id, headers, payload.len(), |begun| {
             first(begun.end());
             begun.finish(payload);
         })

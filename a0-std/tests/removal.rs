@@ -3,13 +3,15 @@
 mod common;
 
 use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use a0_linux::FileError;
 use a0_std::{
-    Error, File, FileOptions, Init, Iter, Level, LogListenerSync, Mode, Publisher, Reader, ReaderSync,
-    ReaderSyncZeroCopy, RpcClient, RpcServer, Subscriber, SubscriberSync, SubscriberZeroCopy, Writer,
+    Error, File, FileOptions, Init, Iter, Level, LogListenerSync, Logger, Mode, Protocol, Publisher, Reader,
+    ReaderOptions, ReaderSync, ReaderSyncZeroCopy, RpcClient, RpcServer, Subscriber, SubscriberSync,
+    SubscriberZeroCopy, TracingLayer, Writer, keys,
 };
 use common::{file, text, topic, until, write};
 
@@ -22,10 +24,115 @@ fn is_removed<T>(result: &Result<T, Error>) -> bool {
     matches!(result, Err(Error::TopicRemoved { .. }))
 }
 
+fn not_reopening(topic: &str) -> Publisher {
+    Publisher::with_options(topic, &FileOptions::default().reopen(false)).unwrap()
+}
+
+/// What a newcomer finds.
+fn found(topic: &str) -> Vec<(String, Option<u64>)> {
+    let Ok(mut reader) =
+        SubscriberSync::new(topic, ReaderOptions { file: FileOptions::default().create(false), ..Init::Oldest.into() })
+    else {
+        return vec![];
+    };
+    let mut all = vec![];
+    while let Ok(Some(message)) = reader.read() {
+        all.push((text(&message), message.header(keys::WRITER_SEQ).and_then(|seq| seq.parse().ok())));
+    }
+    all
+}
+
 #[test]
-fn publishers_are_told_and_go_on_with_a_new_one() {
+fn publishers_come_back() {
     let topic = topic();
-    let publisher = Publisher::new(&topic).unwrap();
+    let publisher = Publisher::with_options(&topic, &FileOptions::default().size(1 << 16)).unwrap();
+    let mut seq = 0;
+    let mut publish = |n: usize| {
+        seq += 1;
+        match n % 3 {
+            0 => publisher.publish("x").unwrap(),
+            1 => publisher.publish_with(&[("k", "v")], "x").unwrap(),
+            _ => {
+                let mut loan = publisher.loan(1).unwrap();
+                loan.write_at(0, b"x");
+                loan.commit()
+            }
+        };
+        seq - 1
+    };
+    publish(0);
+    for n in 0..16 {
+        assert!(File::remove(publisher.file().path()).unwrap());
+        // What it publishes before it has noticed is lost to newcomers, and nothing else is.
+        until(|| {
+            let last = publish(n);
+            let found = found(&topic);
+            assert!(found.len() <= 1);
+            found.first().is_some_and(|(text, writer_seq)| text == "x" && *writer_seq == Some(last))
+        });
+        assert_eq!(publisher.file().size(), 1 << 16);
+    }
+    assert!(File::remove(publisher.file().path()).unwrap());
+    until(|| is_removed(&publisher.publish("once too often")));
+    assert!(found(&topic).is_empty());
+}
+
+#[test]
+fn all_threads_of_a_publisher_come_back() {
+    let topic = topic();
+    let publisher = Publisher::with_options(&topic, &FileOptions::default().size(1 << 16)).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !done.load(SeqCst) {
+                    publisher.publish("x").unwrap();
+                    let mut loan = publisher.loan(1).unwrap();
+                    loan.write_at(0, b"x");
+                    loan.commit();
+                }
+            });
+        }
+        let removed = std::panic::catch_unwind(|| {
+            for _ in 0..8 {
+                assert!(File::remove(publisher.file().path()).unwrap());
+                until(|| !found(&topic).is_empty());
+            }
+        });
+        done.store(true, SeqCst);
+        removed.unwrap();
+    });
+}
+
+#[test]
+fn loggers_and_log_sinks_come_back() {
+    use tracing_subscriber::layer::SubscriberExt;
+
+    let topics = [topic(), topic()];
+    let logger = Logger::new(&topics[0]).unwrap();
+    let layer = TracingLayer::new(Logger::new(&topics[1]).unwrap());
+    let _default = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+    for topic in &topics {
+        assert!(File::remove(Protocol::Log.path(topic).unwrap()).unwrap());
+    }
+    for (n, topic) in topics.iter().enumerate() {
+        until(|| {
+            match n {
+                0 => drop(logger.warn("after").unwrap()),
+                _ => tracing::warn!("after"),
+            }
+            let path = Protocol::Log.path(topic).unwrap();
+            let Ok(file) = File::open(path, &FileOptions::default().create(false)) else { return false };
+            let mut listener = LogListenerSync::from_file(&file, Level::Dbg, Init::Oldest).unwrap();
+            listener.read().unwrap().is_some_and(|message| message.text() == "after")
+        });
+    }
+}
+
+#[test]
+fn publishers_that_are_not_to_come_back_are_told() {
+    let topic = topic();
+    let publisher = not_reopening(&topic);
     publisher.publish("before").unwrap();
     assert!(File::remove(publisher.file().path()).unwrap());
     let started = Instant::now();
@@ -48,7 +155,7 @@ fn publishers_are_told_and_go_on_with_a_new_one() {
 
 #[test]
 fn the_error_says_which_file_and_what_to_do() {
-    let publisher = Publisher::new(&topic()).unwrap();
+    let publisher = not_reopening(&topic());
     assert!(File::remove(publisher.file().path()).unwrap());
     let error = publisher.publish("x").unwrap_err().to_string();
     assert!(

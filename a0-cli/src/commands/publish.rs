@@ -68,7 +68,8 @@ enum Source {
 
 impl Args {
     pub(crate) fn run(self, stop: &Stop) -> Outcome {
-        let mut options = FileOptions::default();
+        // Says so when the topic was removed.
+        let mut options = FileOptions::default().reopen(false);
         if let Some(size) = self.arena {
             options = options.size(size);
         }

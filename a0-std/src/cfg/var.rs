@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::cfg::parse::parse;
 use crate::cfg::{CfgError, cfg_error, newest};
-use crate::error::Result;
-use crate::file::File;
+use crate::error::{Error, Result};
+use crate::file::{File, coarse_now};
 
 /// A value at a place in a JSON configuration, always the newest. Made by [`Cfg::var`](crate::Cfg::var).
 ///
@@ -15,14 +15,16 @@ use crate::file::File;
 #[derive(Debug)]
 pub struct CfgVar<T> {
     file: File,
+    /// Whether it goes on with another file when this one is removed.
+    comes_back: bool,
     pointer: String,
     /// The value, and the sequence number of the message that it is from.
     seen: Option<(u64, T)>,
 }
 
 impl<T: DeserializeOwned> CfgVar<T> {
-    pub(super) fn new(file: File, pointer: String) -> CfgVar<T> {
-        CfgVar { file, pointer, seen: None }
+    pub(super) fn new(file: File, comes_back: bool, pointer: String) -> CfgVar<T> {
+        CfgVar { file, comes_back, pointer, seen: None }
     }
 
     /// The newest value.
@@ -31,6 +33,13 @@ impl<T: DeserializeOwned> CfgVar<T> {
     /// [`Error::Cfg`](crate::Error::Cfg) if nothing was written yet, if what was written is no JSON, has nothing at
     /// this place, or something of another type; and as [`Cfg::read`](crate::Cfg::read). The next call looks again.
     pub fn read(&mut self) -> Result<&T> {
+        match self.file.look_now_and_then(coarse_now()) {
+            Err(Error::TopicRemoved { .. }) if self.comes_back => {
+                self.seen = None;
+                self.file = self.file.reopened()?;
+            }
+            looked => looked?,
+        }
         let state = self.file.state()?;
         let newest = (!state.is_empty()).then_some(state.seq_high);
         let seen = match self.seen.take() {

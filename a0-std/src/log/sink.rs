@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::id::random_id;
 use crate::log::{Level, Logger, with_level};
 use crate::writer::Published;
 
@@ -76,12 +77,16 @@ impl Sink {
         if dropped != "0" {
             headers.push(("dropped", &dropped));
         }
-        let locked = self.logger.writer.lock_within(PATIENCE).inspect_err(|error| {
-            if let Error::Topic { source: a0_core::Error::Lock(_), .. } = error {
+        let written = self.logger.writer.write_within(PATIENCE, random_id(), &headers, message.as_bytes());
+        written.inspect_err(|error| {
+            let lasts = match error {
+                Error::Topic { source, .. } => matches!(source, a0_core::Error::Lock(_)),
+                error => matches!(error, Error::File(_) | Error::TopicRemoved { .. }),
+            };
+            if lasts {
                 self.silent_until.store((now + SILENCE).as_nanos() as u64, Ordering::Relaxed);
             }
-        })?;
-        locked.write(&headers, message.as_bytes())
+        })
     }
 }
 

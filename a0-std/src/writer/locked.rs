@@ -10,7 +10,7 @@ use a0_core::{Clock, Cursor, Encoder, Id, State};
 use a0_linux::{SystemClock, WallFromMono};
 
 use crate::error::Result;
-use crate::file::{SharedLoan, SharedLocked};
+use crate::file::{File, SharedLoan, SharedLocked};
 use crate::id::random_id;
 use crate::keys;
 use crate::reader::scratch::Scratch;
@@ -38,6 +38,7 @@ struct Stage {
 #[derive(Debug)]
 pub(crate) struct LockedWriter<'w> {
     writer: &'w Writer,
+    file: &'w File,
     locked: SharedLocked<'w>,
 }
 
@@ -52,16 +53,16 @@ pub(crate) struct Begun<'w> {
 }
 
 impl Writer {
-    /// Takes the lock.
+    /// Takes the lock of a file, which is one of the writer's.
     #[inline(always)]
-    pub(crate) fn lock(&self) -> Result<LockedWriter<'_>> {
-        self.lock_within(self.file.lock_timeout())
+    pub(crate) fn lock<'w>(&'w self, file: &'w File) -> Result<LockedWriter<'w>> {
+        self.lock_within(file, file.lock_timeout())
     }
 
     /// Takes the lock; waits for it no longer than that.
     #[inline(always)]
-    pub(crate) fn lock_within(&self, patience: Duration) -> Result<LockedWriter<'_>> {
-        Ok(LockedWriter { writer: self, locked: self.file.lock_within(patience)? })
+    pub(crate) fn lock_within<'w>(&'w self, file: &'w File, patience: Duration) -> Result<LockedWriter<'w>> {
+        Ok(LockedWriter { writer: self, file, locked: file.lock_within(patience)? })
     }
 }
 
@@ -73,7 +74,7 @@ impl<'w> LockedWriter<'w> {
 
     /// A copy of the newest packet as it is stored; `None` if there is none.
     pub(crate) fn newest(&self) -> Result<Option<Vec<u8>>> {
-        let file = &self.writer.file;
+        let file = self.file;
         let Some(frame) = self.locked.tail().map_err(|source| file.error(source))? else { return Ok(None) };
         let mut bytes = Scratch::default();
         self.locked.read(&frame, bytes.room_for(file, &frame)?).map_err(|source| file.error(source))?;
@@ -97,8 +98,7 @@ impl<'w> LockedWriter<'w> {
         len: usize,
         then: impl FnOnce(Begun<'w>) -> R,
     ) -> Result<R> {
-        let LockedWriter { writer, locked } = self;
-        let file = &writer.file;
+        let LockedWriter { writer, file, locked } = self;
         let transport_seq = locked.state().seq_high;
         STAGED.with_borrow_mut(|Stage { clock, last, head }| {
             let (encoded, stamped) = match &writer.standard {

@@ -6,6 +6,7 @@ mod actor;
 mod common;
 mod hostile;
 mod patches;
+mod removal;
 mod variables;
 
 use std::thread;
