@@ -412,18 +412,13 @@ fn calls_never_keep_a_task_waiting_for_the_lock() {
     let topic = topic();
     let options = FileOptions::default().size(1 << 16).lock_timeout(3 * PATIENCE);
     let client = RpcClient::with_options(&topic, &options).unwrap();
-    let (cancel, cancelled) = mpsc::channel();
-    let server = RpcServer::new(
-        &topic,
-        |request: Request| {
-            if !request.payload().is_empty() {
-                request.reply(request.payload()).unwrap();
-            }
-        },
-        move |id| cancel.send(id).unwrap(),
-    );
+    let handler = |request: Request| {
+        if !request.payload().is_empty() {
+            request.reply(request.payload()).unwrap();
+        }
+    };
+    let server = RpcServer::new(&topic, handler, |_| {});
     let dropped = client.call_async("", None);
-    let id = *dropped.id();
     let release = kept_locked(client.file());
     let started = std::time::Instant::now();
     drop(dropped);
@@ -436,11 +431,6 @@ fn calls_never_keep_a_task_waiting_for_the_lock() {
     for (n, call) in calls.into_iter().enumerate() {
         assert_eq!(block_on(call).unwrap().payload(), n.to_string().as_bytes());
     }
-    // Advice that could not be given is not given.
-    assert!(
-        cancelled.recv_timeout(Duration::from_millis(10)).is_ok_and(|heard| heard == id)
-            || cancelled.try_recv().is_err()
-    );
     drop(server);
     // The one that was limited, and the one that was dropped, were not sent.
     let mut reader = ReaderSync::new(client.file(), Init::Oldest).unwrap();

@@ -132,7 +132,8 @@ impl ReaderSyncZeroCopy {
         self.feed.can_read()
     }
 
-    /// Looks at the next message in place; `None` if there is none yet. The file is locked while `look` runs.
+    /// Looks at the next message in place; `None` if there is none yet, or somebody else holds the lock, for which it does not
+    /// wait. The file is locked while `look` runs.
     ///
     /// # Errors
     /// As [`ReaderSync::read`]; read-only files cannot be locked.
