@@ -317,8 +317,8 @@ fn a_lock_of_another_library_in_this_thread_is_not_taken_over() {
     assert!(inherits(&mem));
 }
 
-/// Lets this process neither see nor set its robust list.
-fn refuse_robust_lists() {
+/// Lets this process make neither of these system calls any more.
+fn refuse([one, other]: [libc::c_long; 2]) {
     let statement = |code: u32, k: u32, jt, jf| libc::sock_filter { code: code as u16, jt, jf, k };
     let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
     let equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
@@ -326,8 +326,8 @@ fn refuse_robust_lists() {
     let mut filter = [
         // The number of the system call.
         statement(load, 0, 0, 0),
-        statement(equal, libc::SYS_get_robust_list as u32, 1, 0),
-        statement(equal, libc::SYS_set_robust_list as u32, 0, 1),
+        statement(equal, one as u32, 1, 0),
+        statement(equal, other as u32, 0, 1),
         statement(ret, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32, 0, 0),
         statement(ret, libc::SECCOMP_RET_ALLOW, 0, 0),
     ];
@@ -345,7 +345,7 @@ fn where_robust_lists_are_refused_writing_is_an_error_and_reading_is_not() {
     let topic = Transport::open(mem, RobustLock).unwrap();
     topic.lock(None).unwrap().push(b"news").unwrap();
     dies(|| {
-        refuse_robust_lists();
+        refuse([libc::SYS_get_robust_list, libc::SYS_set_robust_list]);
         let refused = Err(LockError::Fragile { errno: libc::ENOSYS });
         let mut cursor = Cursor::oldest(&topic).unwrap();
         let read = topic.read(&mut cursor, Select::Next, &mut &mut [0; 64][..]);
@@ -357,10 +357,22 @@ fn where_robust_lists_are_refused_writing_is_an_error_and_reading_is_not() {
     assert!(pass(topic.mem()));
     // Whoever accepts that leaves it to the next one to find out.
     dies(|| {
-        refuse_robust_lists();
+        refuse([libc::SYS_get_robust_list, libc::SYS_set_robust_list]);
         // SAFETY: this process has only one thread.
         unsafe { std::env::set_var("A0_FRAGILE_LOCKS", "1") };
         pass(topic.mem()) && hold(topic.mem())
     });
     assert!(inherits(topic.mem()));
+    // Where it only cannot see which list is registered, it leaves that one alone.
+    let (mutex, [other]) = (Robust::new(), topics(dir.path().join("other").as_path()));
+    dies(|| {
+        refuse([libc::SYS_get_robust_list; 2]);
+        // SAFETY: as above.
+        unsafe { std::env::set_var("A0_FRAGILE_LOCKS", "1") };
+        let held = hold(topic.mem()) && hold(&other);
+        RobustLock.unlock(&other);
+        RobustLock.unlock(topic.mem());
+        held && mutex.lock()
+    });
+    assert!(mutex.is_inherited());
 }

@@ -68,6 +68,11 @@ pub(super) fn registered() -> Result<*const Head, Errno> {
     }
 }
 
+/// Whether the kernel says that it is this one.
+pub(super) fn is_registered(head: &Head) -> bool {
+    registered() == Ok(&raw const *head)
+}
+
 /// Registers this head for the calling thread, in place of any other; null for none.
 ///
 /// # Safety

@@ -202,7 +202,7 @@ impl Drop for Return {
         if record.id() == 0 || record.count() > 0 {
             return;
         }
-        if core::ptr::eq(record.registered(), &record.spare) {
+        if head::is_registered(&record.spare) {
             // SAFETY: registers nothing. Otherwise two threads would have the same head.
             let _ = unsafe { head::register(core::ptr::null()) };
         }
