@@ -314,7 +314,8 @@ fn death_of_a_thread_is_enough() {
     let all = topics(dir.path(), 4);
     let theirs = topics(dir.path(), 4);
     thread::scope(|scope| {
-        scope.spawn(|| theirs.iter().for_each(hold));
+        // Waits until the kernel is done with it, which the end of the scope does not.
+        scope.spawn(|| theirs.iter().for_each(hold)).join().unwrap();
     });
     for mem in &all {
         assert_eq!(take_of_dead(mem), Acquired::OwnerDied);
