@@ -58,6 +58,8 @@ def publish(args):
         step = n % 1000
         limit = LARGEST if step == 0 else 16 << 10 if step < 40 else 2 << 10 if step < 200 else 256
         size = args.size if args.size is not None else 0 if n == 0 else LARGEST if n == 1 else rng.randrange(limit)
+        if args.most is not None:
+            size = rng.randrange(args.most)
         payload = noise[start : start + size]
         headers = [("w", args.writer), ("n", str(n)), ("crc", str(zlib.crc32(payload)))]
         before = time.monotonic()
@@ -234,6 +236,7 @@ def main():
     sub.add_argument("--count", type=int, required=True)
     sub.add_argument("--rate", type=int, default=0)
     sub.add_argument("--size", type=int)
+    sub.add_argument("--most", type=int)
     command(end, "topic")
     command(subscribe, "topic").add_argument("--kind", default="sync")
     sub = command(show, "topic")

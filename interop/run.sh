@@ -15,7 +15,7 @@ programs=${A0_PROGRAMS:-$target/quick}
 # These need the whole machine, or look at how long something takes.
 alone=(pingpong exchange storm)
 # These wait for most of their time, or for a process that starts.
-others=(together start deadman killed rpc prpc cfg history log discovery headers record)
+others=(together torn start deadman killed rpc prpc cfg history log discovery headers record)
 
 if ! "$venv/bin/python" -c 'import a0' 2>/dev/null; then
     python3 -m venv "$venv"

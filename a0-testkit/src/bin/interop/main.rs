@@ -7,23 +7,23 @@ mod cfg;
 mod deadman;
 mod log;
 mod rpc;
+mod tally;
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, Write, stdin, stdout};
 use std::process::ExitCode;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use a0_core::Clock;
-use a0_linux::SystemClock;
 use a0_std::{
-    Error, FileOptions, Init, Iter, Message, Packet, Publisher, ReaderOptions, Subscriber, SubscriberSync, Wait, keys,
+    Error, FileOptions, Init, Iter, Message, Mode, Packet, Publisher, ReaderOptions, Subscriber, SubscriberSync, Wait,
 };
 use clap::{Parser, ValueEnum};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 use serde_json::{Value, json};
+
+use tally::{Tally, crc32};
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
@@ -64,6 +64,12 @@ enum Command {
         kind: Kind,
         #[arg(long, default_value_t = 16 << 20)]
         arena: u64,
+        /// Microseconds to spend on each message: a reader that is behind stays among the oldest ones.
+        #[arg(long, default_value_t = 0)]
+        delay: u64,
+        /// Without the right to write.
+        #[arg(long)]
+        read_only: bool,
     },
     /// Waits for a line, then reads what is there and shows it; threaded, the line says how many messages are to come.
     Show {
@@ -118,6 +124,7 @@ enum Command {
 enum Kind {
     Sync,
     Threaded,
+    InPlace,
 }
 
 fn main() -> ExitCode {
@@ -148,12 +155,15 @@ fn run(command: Command) -> Result<Value> {
             wait_for_line()?;
             Ok(json!({ "seq": publisher.publish_with(&[("end", "")], "")?.seq }))
         }
-        Command::Subscribe { topic, kind, arena } => {
-            let options =
-                ReaderOptions { init: Init::Oldest, iter: Iter::Next, file: file(arena), ..Default::default() };
+        Command::Subscribe { topic, kind, arena, delay, read_only } => {
+            let access = if read_only { Mode::ReadOnly } else { Mode::Shared };
+            let file = file(arena).access(access);
+            let options = ReaderOptions { init: Init::Oldest, iter: Iter::Next, file, ..Default::default() };
+            let tally = Tally::new(Duration::from_micros(delay));
             match kind {
-                Kind::Sync => subscribe_sync(&topic, options),
-                Kind::Threaded => subscribe_threaded(&topic, options),
+                Kind::Sync => subscribe_sync(&topic, options, tally),
+                Kind::Threaded => subscribe_threaded(&topic, options, tally),
+                Kind::InPlace => subscribe_in_place(&topic, options, tally),
             }
         }
         Command::Show { topic, kind, init, iter, arena } => {
@@ -211,26 +221,6 @@ fn wait_for_line() -> Result<String> {
     Ok(line)
 }
 
-/// The checksum of zlib, gzip and PNG.
-fn crc32(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 256] = {
-        let mut table = [0; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            let mut crc = byte as u32;
-            let mut bit = 0;
-            while bit < 8 {
-                crc = crc >> 1 ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 };
-                bit += 1;
-            }
-            table[byte] = crc;
-            byte += 1;
-        }
-        table
-    };
-    !bytes.iter().fold(!0, |crc, byte| crc >> 8 ^ TABLE[(crc as u8 ^ byte) as usize])
-}
-
 fn publish(publisher: &Publisher, writer: &str, count: u64, rate: u64, size: Option<usize>) -> Result<Value> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(count);
     let mut noise = vec![0; 2 * LARGEST];
@@ -271,98 +261,44 @@ fn publish(publisher: &Publisher, writer: &str, count: u64, rate: u64, size: Opt
     Ok(json!({ "published": count, "longest_ms": longest.as_millis(), "seconds": started.elapsed().as_secs_f64() }))
 }
 
-/// What a subscriber has seen.
-#[derive(Default)]
-struct Tally {
-    received: u64,
-    missed: u64,
-    /// Messages whose content is wrong.
-    corrupt: u64,
-    /// Messages out of order, or losses that `missed` does not explain.
-    disorder: u64,
-    /// Damage that the reader itself has noticed.
-    damaged: u64,
-    last_seq: u64,
-    /// The longest time for which a message was there and nothing was received.
-    stall_nanos: u64,
-    /// The longest time from publishing to receiving.
-    late_nanos: u64,
-    last_time: u64,
-    next_of_writer: BTreeMap<String, u64>,
-}
-
-impl Tally {
-    /// Whether this was the last message.
-    fn take(&mut self, message: Result<Message<'_>, Error>) -> Result<bool> {
-        let message = match message {
-            Ok(message) => message,
-            Err(Error::BadMessage { seq, missed, .. }) => {
-                self.corrupt += 1;
-                self.received += 1;
-                self.missed += missed;
-                self.last_seq = seq;
-                return Ok(false);
-            }
-            Err(Error::Topic { source: a0_core::Error::Corrupt(_), .. }) => {
-                self.damaged += 1;
-                return Ok(false);
-            }
-            Err(other) => return Err(other.into()),
-        };
-        self.received += 1;
-        self.missed += message.missed();
-        let header = |key| message.header(key).unwrap_or_default();
-        let number = |key| header(key).parse::<u64>().unwrap_or(u64::MAX);
-        let in_order = message.seq() == self.last_seq + message.missed() + 1;
-        if !in_order || number(keys::TRANSPORT_SEQ) != message.seq() - 1 {
-            self.disorder += 1;
-        }
-        self.last_seq = message.seq();
-        let now = SystemClock.mono().as_nanos();
-        let published = number(keys::TIME_MONO);
-        self.stall_nanos = self.stall_nanos.max(now.saturating_sub(published.max(self.last_time)));
-        self.late_nanos = self.late_nanos.max(now.saturating_sub(published));
-        self.last_time = now;
-        if message.header("end").is_some() {
-            return Ok(true);
-        }
-        if number("crc") != u64::from(crc32(message.payload())) {
-            self.corrupt += 1;
-        }
-        let next = self.next_of_writer.entry(header("w").to_owned()).or_default();
-        // A restarted writer begins again.
-        if number("n") < *next && number("n") != 0 {
-            self.disorder += 1;
-        }
-        *next = number("n") + 1;
-        Ok(false)
-    }
-
-    fn report(&self) -> Value {
-        json!({
-            "received": self.received,
-            "missed": self.missed,
-            "corrupt": self.corrupt,
-            "disorder": self.disorder,
-            "damaged": self.damaged,
-            "stall_ms": self.stall_nanos / 1_000_000,
-            "late_ms": self.late_nanos / 1_000_000,
-            "writers": self.next_of_writer.len(),
-        })
-    }
-}
-
-fn subscribe_sync(topic: &str, options: ReaderOptions) -> Result<Value> {
+fn subscribe_sync(topic: &str, options: ReaderOptions, mut tally: Tally) -> Result<Value> {
     let mut subscriber = SubscriberSync::new(topic, options)?;
     ready()?;
-    let mut tally = Tally::default();
     while !tally.take(subscriber.read_blocking(PATIENCE))? {}
     Ok(tally.report())
 }
 
-fn subscribe_threaded(topic: &str, options: ReaderOptions) -> Result<Value> {
+/// What was copied in place is judged only if it was intact in the end.
+fn subscribe_in_place(topic: &str, options: ReaderOptions, mut tally: Tally) -> Result<Value> {
+    let mut subscriber = SubscriberSync::new(topic, options)?;
+    ready()?;
+    let mut payload = Vec::new();
+    loop {
+        let seen = subscriber.read_in_place_blocking(PATIENCE, |view| {
+            payload.resize(view.len(), 0);
+            let headers: Vec<_> = view.headers().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+            view.copy_to(0, &mut payload).map(|()| (view.seq(), view.missed(), headers))
+        });
+        let end = match seen {
+            Ok(Some((seq, missed, headers))) => {
+                let headers: Vec<_> = headers.iter().map(|(key, value)| (&**key, &**value)).collect();
+                tally.judge(seq, missed, &headers, &payload)
+            }
+            Ok(None) => return Err("the payload is shorter than it said".into()),
+            Err(Error::Overwritten { seq, missed, .. }) => {
+                tally.lose(seq, missed);
+                false
+            }
+            Err(error) => tally.take(Err(error))?,
+        };
+        if end {
+            return Ok(tally.report());
+        }
+    }
+}
+
+fn subscribe_threaded(topic: &str, options: ReaderOptions, mut tally: Tally) -> Result<Value> {
     let (tell, told) = mpsc::channel();
-    let mut tally = Tally::default();
     let subscriber = Subscriber::with_errors(topic, options, move |message| {
         let end = tally.take(message).map_err(|error| error.to_string());
         if end != Ok(false) {
@@ -388,6 +324,7 @@ fn text(message: &Message<'_>) -> Value {
 
 fn show(topic: &str, kind: Kind, options: ReaderOptions) -> Result<Value> {
     match kind {
+        Kind::InPlace => Err("show reads in other ways only".into()),
         Kind::Sync => {
             let mut subscriber = SubscriberSync::new(topic, options)?;
             ready()?;
