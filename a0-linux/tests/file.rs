@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs::{self, Permissions};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +13,7 @@ use std::process::Command;
 use std::thread;
 
 use a0_core::{Access, Mem, RawMem};
-use a0_linux::{FileError, FileOptions, Mapping, Mode, TopicFile, remove, remove_all};
+use a0_linux::{DeadmanFile, DeadmanLayout, FileError, FileOptions, Mapping, Mode, TopicFile, remove, remove_all};
 use common::{KIB, byte, child, entries, on_each_filesystem, open, refused, small, task};
 use rustix::io::{FdFlags, fcntl_getfd};
 use rustix::process::{Gid, Uid, umask};
@@ -255,13 +256,18 @@ fn what_is_no_topic_file_is_refused() {
         assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
         let _listener = UnixListener::bind(dir.join("socket")).unwrap();
         fs::create_dir(dir.join("dir")).unwrap();
+        let (end, _other_end) = std::io::pipe().unwrap();
+        let pipe = PathBuf::from(format!("/proc/self/fd/{}", end.as_raw_fd()));
         let trailing = PathBuf::from(format!("{}/new/", dir.display()));
         let dot = PathBuf::from(format!("{}/new/.", dir.display()));
         let before = entries(dir);
         for access in [Mode::Shared, Mode::ReadOnly] {
             let options = small().access(access);
-            for path in [&*fifo, &dir.join("socket"), &dir.join("dir"), Path::new("/dev/null")] {
+            let others = [&*pipe, &dir.join(".."), Path::new("/proc/self/cwd")];
+            for path in [&*fifo, &dir.join("socket"), &dir.join("dir"), Path::new("/dev/null")].iter().chain(&others) {
                 let error = refused(path, &options);
+                assert!(matches!(error, FileError::NotAFile { .. }), "{error:?}");
+                let error = DeadmanFile::open(path, &options, DeadmanLayout::Bytes32).unwrap_err();
                 assert!(matches!(error, FileError::NotAFile { .. }), "{error:?}");
             }
             let error = refused(&fifo.join("topic"), &options);
