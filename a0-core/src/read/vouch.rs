@@ -75,7 +75,9 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     /// evicted, the state's own is too low, and the frame itself says so.
     #[inline(always)]
     pub(super) fn oldest_number(&self, state: &State, want: u64) -> u64 {
-        if self.is_of_newest_lap(want) || !self.has_foreign_users() {
+        // A state can claim frames where there is no room for any.
+        let has_room = offset_is_sound(WORKSPACE, self.mem().size());
+        if !has_room || self.is_of_newest_lap(want) || !self.has_foreign_users() {
             state.seq_low
         } else {
             self.number_of_oldest_frame(state)
