@@ -38,6 +38,12 @@ pub trait Lock<M: Mem + ?Sized> {
     /// Releases the lock, with release ordering. Only called by the holder.
     fn unlock(&self, mem: &M);
 
+    /// Whether the caller, who has a guard of the lock, holds it. A child that was forked while its parent held the lock
+    /// has the guard, too, and does not.
+    fn is_held(&self, _: &M) -> bool {
+        true
+    }
+
     /// Whether the memory is shared with somebody who could end a sleep.
     fn can_sleep(&self) -> bool {
         true

@@ -23,7 +23,8 @@ use crate::transport::Transport;
 /// Frames that were allocated but not committed vanish without a trace when this is dropped, and also when the process
 /// dies.
 ///
-/// The lock belongs to the thread that took it, so this cannot be sent to another one:
+/// The lock belongs to the thread that took it. In a child that was forked meanwhile, this must only be dropped, which
+/// does nothing there; and it cannot be sent to another thread:
 ///
 /// ```compile_fail,E0277
 /// fn send<T: Send>(_: T) {}

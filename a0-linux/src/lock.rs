@@ -52,6 +52,10 @@ impl Lock<RawMem<Mapping>> for RobustLock {
         pi::unlock(mem, TOPIC);
     }
 
+    fn is_held(&self, mem: &RawMem<Mapping>) -> bool {
+        pi::is_held(mem, TOPIC)
+    }
+
     fn wait(&self, mem: &RawMem<Mapping>, word: Field<u32>, expected: u32, timeout: Duration) -> Result<(), LockError> {
         futex::wait(mem.atomic_u32(word), expected, timeout)
     }
@@ -96,6 +100,13 @@ impl Lock<RawMem<Mapping>> for AccessLock {
             AccessLock::Shared => RobustLock.unlock(mem),
             AccessLock::Exclusive(lock) => lock.unlock(),
             AccessLock::ReadOnly => {}
+        }
+    }
+    fn is_held(&self, mem: &RawMem<Mapping>) -> bool {
+        match self {
+            AccessLock::Shared => RobustLock.is_held(mem),
+            AccessLock::Exclusive(lock) => lock.is_held(),
+            AccessLock::ReadOnly => ReadOnly.is_held(mem),
         }
     }
     fn can_sleep(&self) -> bool {

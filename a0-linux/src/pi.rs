@@ -111,6 +111,12 @@ pub(crate) fn unlock<O>(mem: &RawMem<O>, mutex: Mutex) {
     });
 }
 
+/// Whether the calling thread has taken the mutex and not released it. A forked child has not, whatever its parent has. Asks
+/// the thread and not the word, to which others can write.
+pub(crate) fn is_held<O>(mem: &RawMem<O>, mutex: Mutex) -> bool {
+    thread::has(mem, mutex.at, Word::Pi)
+}
+
 /// Sleeps while the counter is `events`, at most `timeout`; whoever is woken owns the mutex.
 pub(crate) fn wait_requeue<O>(
     mem: &RawMem<O>,

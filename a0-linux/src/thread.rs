@@ -149,6 +149,11 @@ pub(crate) fn leave<O>(mem: &RawMem<O>, at: u64, word: Word, free: impl Fn(u32))
     release(lock_of(mem, at, word), free);
 }
 
+/// Whether the calling thread has announced the lock whose entry is `at` this offset in the memory.
+pub(crate) fn has<O>(mem: &RawMem<O>, at: u64, word: Word) -> bool {
+    THREAD.get().has(lock_of(mem, at, word))
+}
+
 #[inline(always)]
 fn release(lock: *mut c_void, free: impl Fn(u32)) {
     let thread = THREAD.get();

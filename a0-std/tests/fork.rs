@@ -12,8 +12,9 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use a0_std::{
-    Cfg, Deadman, Discovery, DiscoverySync, Error, Init, Level, LogListener, Logger, Protocol, PrpcClient, PrpcServer,
-    Publisher, RpcClient, RpcServer, Subscriber, SubscriberFd, SubscriberStream, SubscriberSync, SubscriberZeroCopy,
+    Cfg, Deadman, Discovery, DiscoverySync, Error, FileOptions, Init, Level, Loan, LogListener, Logger, Protocol,
+    PrpcClient, PrpcServer, Publisher, RpcClient, RpcServer, Subscriber, SubscriberFd, SubscriberStream,
+    SubscriberSync, SubscriberZeroCopy,
 };
 use common::{text, topic, until};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -191,4 +192,46 @@ fn new_handles_work_in_a_child_of_a_busy_parent() {
         stop.store(true, SeqCst);
         assert!(done.is_ok());
     });
+}
+
+/// How many messages there are, and what is in them.
+fn contents(topic: &str) -> Vec<String> {
+    let mut reader = SubscriberSync::new(topic, Init::Oldest).unwrap();
+    std::iter::from_fn(|| reader.read().unwrap().map(|message| text(&message))).collect()
+}
+
+#[test]
+fn a_loan_is_the_parents() {
+    let misuses: [fn(Loan<'_>); 6] = [
+        |loan| drop(loan),
+        |loan| _ = loan.commit(),
+        |mut loan| loan.truncate(1),
+        |mut loan| loan.write_at(0, b"child"),
+        |mut loan| loan.with(|bytes| bytes.fill(b'c')),
+        |_loan| panic!("unwinds"),
+    ];
+    for (n, misuse) in misuses.into_iter().enumerate() {
+        let topic = topic();
+        let publisher = Publisher::new(&topic).unwrap();
+        publisher.publish("0").unwrap();
+        let mut loan = publisher.loan(6).unwrap();
+        loan.write_at(0, b"parent");
+        let mut loan = Some(loan);
+        in_child(|| {
+            let loan = loan.take().unwrap();
+            let result = catch_unwind(AssertUnwindSafe(|| misuse(loan)));
+            assert_eq!(result.is_err(), n != 0);
+            assert_eq!(contents(&topic), ["0"]);
+        });
+        // Nobody else has got the lock.
+        let options = FileOptions::default().lock_timeout(Duration::ZERO);
+        let other = topic.clone();
+        let publishing = std::thread::spawn(move || Publisher::with_options(&other, &options).unwrap().publish("x"));
+        assert!(matches!(publishing.join().unwrap(), Err(Error::Topic { .. })), "{n}");
+        let published = loan.take().unwrap().commit();
+        assert_eq!((published.seq, contents(&topic)), (2, vec!["0".into(), "parent".into()]), "{n}");
+        publisher.publish("2").unwrap();
+        in_child(|| _ = publisher.publish("3").unwrap());
+        assert_eq!(contents(&topic).len(), 4);
+    }
 }

@@ -36,6 +36,11 @@ impl<'t, M: Mem, L: Lock<M>> Held<'t, M, L> {
         self.topic
     }
 
+    /// Not so in a forked child: there the lock, and all that it protects, is the parent's.
+    pub(super) fn is_held(&self) -> bool {
+        self.topic.lock_backend().is_held(self.topic.mem())
+    }
+
     /// Says that something is committed.
     #[inline(always)]
     pub(super) fn touch(&mut self) {
@@ -55,6 +60,9 @@ impl<'t, M: Mem, L: Lock<M>> Held<'t, M, L> {
 
 impl<M: Mem, L: Lock<M>> Drop for Held<'_, M, L> {
     fn drop(&mut self) {
+        if !self.is_held() {
+            return;
+        }
         if self.touched {
             State::refresh_working_page(self.topic.mem());
             release_touched(self.topic);

@@ -103,6 +103,12 @@ impl<'t, M: Mem, L: Lock<M>> Loan<'t, M, L> {
         self.draft.state.high_water_mark = self.used.max(self.data + size).min(limit);
     }
 
+    /// Whether the lock is held. Not so in a child that was forked meanwhile: the frame is the parent's to fill and to
+    /// commit, and all that the child may do with its copy of the loan is to drop it.
+    pub fn is_held(&self) -> bool {
+        self.held.is_held()
+    }
+
     /// Makes the frame visible to readers, and releases the lock; gives the sequence number.
     #[inline(always)]
     pub fn commit(self) -> u64 {

@@ -37,6 +37,10 @@ impl LocalLock {
         self.owner.store(0, Ordering::Release);
     }
 
+    pub(crate) fn is_held(&self) -> bool {
+        self.owner.load(Ordering::Relaxed) == crate::thread_id()
+    }
+
     fn exchange(&self) -> Result<u32, u32> {
         self.owner.compare_exchange(0, crate::thread_id(), Ordering::Acquire, Ordering::Relaxed)
     }

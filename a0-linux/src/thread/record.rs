@@ -151,6 +151,11 @@ impl Record {
         self.held[0].store(null_mut(), Relaxed);
     }
 
+    /// Whether this lock is held or being taken.
+    pub(super) fn has(&self, lock: *mut c_void) -> bool {
+        self.held.iter().any(|held| held.load(Relaxed) == lock)
+    }
+
     /// How many locks are held or being taken.
     pub(super) fn count(&self) -> usize {
         self.held.iter().position(|held| held.load(Relaxed).is_null()).unwrap_or(MOST_LOCKS)

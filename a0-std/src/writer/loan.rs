@@ -19,7 +19,8 @@ use crate::writer::locked::Begun;
 /// after its `lock_timeout` (10 s). The same thread cannot: it gets the error
 /// [`LockError::Recursive`](a0_core::LockError::Recursive) at once. It can publish on up to seven other topics, and hold
 /// loans of them. Two threads that each hold a loan and want the other's topic get that error, too, one of them. A loan
-/// cannot be sent to another thread, since the lock belongs to the one that took it.
+/// cannot be sent to another thread, since the lock belongs to the one that took it. In a child that was forked meanwhile the
+/// loan is the parent's: dropping it there does nothing, and all else panics and changes nothing.
 ///
 /// [`Loan::with`] and [`Loan::fill_from`] make a `&mut [u8]` of the bytes in the belief that every program with the right to
 /// write to the topic keeps to the protocol, and so leaves them alone. Where that cannot be believed, use [`Loan::write_at`]
@@ -100,6 +101,7 @@ impl<'w> Loan<'w> {
     ///
     /// Whoever uses the topic inside the closure gets an error, as always while the loan lives.
     pub fn with<R>(&mut self, fill: impl FnOnce(&mut [u8]) -> R) -> R {
+        self.check_is_ours();
         let range = self.begun.head..self.begun.frame.size();
         slices::fill(&mut self.begun.frame, range, fill)
     }
@@ -109,6 +111,7 @@ impl<'w> Loan<'w> {
     /// # Panics
     /// If they do not fit.
     pub fn write_at(&mut self, at: usize, bytes: &[u8]) {
+        self.check_is_ours();
         let fits = self.len().checked_sub(bytes.len()).is_some_and(|last| at <= last);
         assert!(fits, "{} bytes at {at} do not fit into a loan of {}", bytes.len(), self.len());
         self.begun.frame.write(self.begun.head + at as u64, bytes);
@@ -141,13 +144,25 @@ impl<'w> Loan<'w> {
     /// For payloads whose size is known only in the end. The room that is given back is not lost, but what was evicted
     /// for it is.
     pub fn truncate(&mut self, len: usize) {
+        self.check_is_ours();
         self.begun.frame.truncate(self.begun.head.saturating_add(len as u64));
         self.written = self.written.min(len);
     }
 
     /// Publishes the message and releases the topic. Cannot fail.
+    ///
+    /// # Panics
+    /// In a child that was forked while the loan was held.
     pub fn commit(self) -> Published {
+        self.check_is_ours();
         Published { id: self.id, seq: self.begun.commit() }
+    }
+
+    fn check_is_ours(&self) {
+        assert!(
+            self.begun.frame.is_held(),
+            "the loan is that of the process that this one was forked from; it can only be dropped here"
+        );
     }
 }
 

@@ -80,7 +80,7 @@ impl<'w, T: ?Sized> TypedLoan<'w, T> {
         TypedLoan { loan, of: PhantomData }
     }
 
-    /// Publishes the message and releases the topic. Cannot fail.
+    /// Publishes the message and releases the topic. As [`Loan::commit`].
     pub fn commit(self) -> Published {
         self.loan.commit()
     }
