@@ -85,7 +85,7 @@ pub(crate) fn try_lock<O>(mem: &RawMem<O>, mutex: Mutex) -> Result<Option<Acquir
                 entry.keep();
                 Ok(Some(acquired(word)))
             }
-            Ok(false) | Err(Errno::AGAIN) => Ok(None),
+            Ok(false) | Err(Errno::AGAIN | Errno::INVAL) => Ok(None),
             Err(Errno::DEADLK) if !entry.is_alone() => Ok(None),
             Err(Errno::DEADLK | Errno::SRCH) => {
                 bury(mem, mutex, owner, entry.tid())?;
@@ -173,7 +173,13 @@ fn contended<O>(mem: &RawMem<O>, mutex: Mutex, entry: Entry, timeout: Option<Dur
             }
             Err(Errno::TIMEDOUT) => break,
             Err(Errno::DEADLK) if !entry.is_alone() => return Err(LockError::Recursive),
+            // Its owner waits, through others, for what somebody else holds who waits for it. It need not be this thread, which
+            // may have come across two others just before the kernel refuses one of them.
+            Err(Errno::DEADLK) if owner != entry.tid() => std::thread::sleep(PATIENCE),
             Err(Errno::DEADLK | Errno::SRCH) => bury(mem, mutex, owner, entry.tid())?,
+            // The owner has died without the kernel being told of the mutex, and one of those who wait for it is to have it, but
+            // has not run since.
+            Err(Errno::INVAL) => std::thread::sleep(PATIENCE),
             // The owner is just exiting, or a signal handler ran.
             Err(Errno::AGAIN | Errno::INTR) => {}
             Err(errno) => return Err(os(errno)),
