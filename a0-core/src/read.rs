@@ -297,10 +297,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
             return Ok(Attempt::Again(Corruption::Frame { seq: target.seq, offset: target.off, field }));
         }
         if !fetched.fits {
-            let Some(field) = buffer.distrusts() else { return Err(Error::BufferTooSmall { size }) };
-            // Its header is sound and leads on.
-            cursor.skip_to(target.seq, Link::After(target.off), target.known_high);
-            return Err(Corruption::Frame { seq: target.seq, offset: target.off, field }.into());
+            return Err(without_room(cursor, buffer, &target, size));
         }
         Ok(Attempt::Done(fetched.received_by(cursor)))
     }
@@ -372,4 +369,14 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     pub fn needs_lock_to_read(&self) -> bool {
         cfg!(not(any(target_arch = "x86_64", target_arch = "x86"))) && self.has_foreign_users()
     }
+}
+
+/// Why a frame found no room in the buffer.
+#[cold]
+#[inline(never)]
+fn without_room<B: Buffer>(cursor: &mut Cursor, buffer: &B, target: &Target, size: u64) -> Error {
+    let Some(field) = buffer.distrusts() else { return Error::BufferTooSmall { size } };
+    // Its header is sound and leads on.
+    cursor.skip_to(target.seq, Link::After(target.off), target.known_high);
+    Corruption::Frame { seq: target.seq, offset: target.off, field }.into()
 }

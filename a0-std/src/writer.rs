@@ -86,17 +86,16 @@ impl Writer {
     /// one that has its name now, if the writer comes back.
     #[inline(always)]
     pub(crate) fn coming_back<'w, R>(&'w self, mut work: impl FnMut(&'w File) -> Result<R>) -> Result<R> {
-        let file = self.file();
-        match work(file) {
-            Err(Error::TopicRemoved { .. }) if self.comes_back => self.elsewhere(file, &mut work),
-            result => result,
+        let mut file = self.file();
+        let mut again = self.comes_back;
+        // One place where it is done, or else it would be a call.
+        loop {
+            match work(file) {
+                Err(Error::TopicRemoved { .. }) if again => file = self.move_on(file)?,
+                result => return result,
+            }
+            again = false;
         }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn elsewhere<'w, R>(&'w self, file: &File, work: &mut dyn FnMut(&'w File) -> Result<R>) -> Result<R> {
-        work(self.move_on(file)?)
     }
 
     /// The file to use in place of one that was removed.
@@ -165,11 +164,29 @@ impl Writer {
         headers: &[(&str, &str)],
         payload: &[u8],
     ) -> Result<Published> {
-        self.coming_back(|file| {
-            let locked = self.lock_within(file, patience)?;
-            let seq = locked.begin(&id, headers, payload.len(), |begun| begun.finish(payload))?;
-            Ok(Published { id, seq })
-        })
+        let locked = self.lock_within(self.file(), patience)?;
+        match locked.begin(&id, headers, payload.len(), |begun| begun.finish(payload)) {
+            Ok(seq) => Ok(Published { id, seq }),
+            Err(error) => self.write_elsewhere(error, patience, id, headers, payload),
+        }
+    }
+
+    /// What becomes of a packet that was not written. All of it is apart from the usual way, down to the closure: what is there
+    /// once only needs no call.
+    #[cold]
+    #[inline(never)]
+    fn write_elsewhere(
+        &self,
+        error: Error,
+        patience: Duration,
+        id: Id,
+        headers: &[(&str, &str)],
+        payload: &[u8],
+    ) -> Result<Published> {
+        let Error::TopicRemoved { .. } = error else { return Err(error) };
+        let locked = self.lock_within(self.move_on(self.file())?, patience)?;
+        let seq = locked.begin(&id, headers, payload.len(), |begun| begun.finish(payload))?;
+        Ok(Published { id, seq })
     }
 
     /// The same; right before others can see the packet, `first` gets the place behind it, from where its answers are read.

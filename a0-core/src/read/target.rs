@@ -56,7 +56,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         if select == Select::Newest || want == state.seq_high {
             return Ok(Some(at(state.seq_high, state.off_tail)));
         }
-        let oldest = self.oldest_number(&state, want);
+        let oldest = self.oldest_number(state, want);
         Ok(Some(if want <= oldest {
             at(oldest, state.off_head)
         } else {

@@ -73,21 +73,15 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
 
     /// The number of the oldest frame, for a reader that wants this one. Beside a core that has once overwritten what it had not
     /// evicted, the state's own is too low, and the frame itself says so.
-    #[inline(always)]
-    pub(super) fn oldest_number(&self, state: &State, want: u64) -> u64 {
+    #[cold]
+    #[inline(never)]
+    pub(super) fn oldest_number(&self, state: State, want: u64) -> u64 {
         // A state can claim frames where there is no room for any.
         let has_room = offset_is_sound(WORKSPACE, self.mem().size());
         if !has_room || self.is_of_newest_lap(want) || !self.has_foreign_users() {
-            state.seq_low
-        } else {
-            self.number_of_oldest_frame(state)
+            return state.seq_low;
         }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn number_of_oldest_frame(&self, state: &State) -> u64 {
-        let (mem, State { off_head: head, off_tail: tail, .. }) = (self.mem(), *state);
+        let (mem, State { off_head: head, off_tail: tail, .. }) = (self.mem(), state);
         let header = |off| offset_is_sound(off, mem.size()).then(|| mem.load_words(frame::seq(off)));
         let Some([seq, place, next, ..]) = header(head) else { return state.seq_low };
         // What a dead writer has left there bears a number that was given again. But nothing follows it.

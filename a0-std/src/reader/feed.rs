@@ -79,6 +79,7 @@ struct Start<'b> {
 }
 
 impl Buffer for Start<'_> {
+    #[inline]
     fn room(&mut self, len: usize) -> Option<&mut [u8]> {
         self.room_at(0, len)
     }
@@ -255,6 +256,7 @@ impl Feed {
 
     /// The same under the lock, which only a wait waits for.
     #[cold]
+    #[inline(never)]
     fn poll_contended(&mut self, most: usize) -> Result<Option<Received>> {
         self.from_ahead = false;
         if self.file.mode() == Mode::ReadOnly {

@@ -102,10 +102,14 @@ fn is_single_core() -> bool {
     const NOT_ASKED: u8 = 0;
     const ONE: u8 = 1;
     const MORE: u8 = 2;
-    let mut cores = CORES.load(Ordering::Relaxed);
-    if cores == NOT_ASKED {
-        cores = if sched_getaffinity(None).is_ok_and(|cores| cores.count() == 1) { ONE } else { MORE };
+    #[cold]
+    fn ask() -> u8 {
+        let cores = if sched_getaffinity(None).is_ok_and(|cores| cores.count() == 1) { ONE } else { MORE };
         CORES.store(cores, Ordering::Relaxed);
+        cores
     }
-    cores == ONE
+    match CORES.load(Ordering::Relaxed) {
+        NOT_ASKED => ask() == ONE,
+        cores => cores == ONE,
+    }
 }
