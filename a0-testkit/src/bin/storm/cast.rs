@@ -63,6 +63,11 @@ impl Scene {
     pub(crate) fn has_foreign_servers(&self) -> bool {
         self.all().any(|actor| actor.foreign && actor.job == Job::Serve)
     }
+
+    /// Whether programs built on 0.3 use it: one of them may be a server that has a call, and nobody hears of its death.
+    pub(crate) fn has_foreign_users(&self) -> bool {
+        self.all().any(|actor| actor.foreign)
+    }
 }
 
 /// The scenes that the options ask for.

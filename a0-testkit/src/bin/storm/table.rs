@@ -42,7 +42,7 @@ pub(crate) fn judge(world: &World<'_>, sets: &[Set]) {
             }
         }
         let timed_out = sum(Counter::TimedOut);
-        if timed_out > 0 && !set.scene.has_foreign_servers() {
+        if timed_out > 0 && !set.scene.has_foreign_users() {
             world.book().violations.insert(format!("{}: calls hung", set.scene.name), timed_out);
         }
     }
@@ -104,7 +104,7 @@ pub(crate) fn print(world: &World<'_>, sets: &[Set], roles_used: u64, seconds: f
     row("calls that failed: wrong error", sum(false, Counter::WrongErrors));
     row("calls with a wrong reply", sum(false, Counter::WrongReplies));
     let timed_out = |foreign| {
-        let sets = sets.iter().filter(|set| set.scene.has_foreign_servers() == foreign);
+        let sets = sets.iter().filter(|set| set.scene.has_foreign_users() == foreign);
         let ours = sets.flat_map(|set| roles(world, set)).filter(|(foreign, _)| !foreign);
         ours.map(|(_, role)| role.get(Counter::TimedOut)).sum::<u64>()
     };
