@@ -239,6 +239,10 @@ fn threaded_subscribers_are_told_once_and_follow() {
         assert_eq!(told.recv_timeout(SOON).unwrap(), Err(true));
         assert!(told.recv_timeout(Duration::from_millis(400)).is_err(), "told more than once");
         assert!(!publisher.file().path().exists(), "a subscriber does not bring a removed topic back");
+        // By somebody who has not noticed: nothing of the old file may come between what was told and the new one.
+        write(publisher.file(), &["late"]);
+        assert_eq!(told.recv_timeout(SOON).unwrap(), Ok("late".to_owned()));
+        assert_eq!(told.recv_timeout(SOON).unwrap(), Err(true));
     }
     assert_eq!(subscriber.skipped(), 0);
     let started = Instant::now();

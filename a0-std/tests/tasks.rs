@@ -236,10 +236,20 @@ fn topics_that_cannot_be_slept_on_are_polled() {
 fn a_removed_topic_is_left_for_its_successor() {
     let topic = topic();
     let mut stream = SubscriberStream::new(&topic, oldest()).unwrap();
+    let late = a0_std::File::open(stream.file().path(), &small()).unwrap();
+    // It looks for its file before the first message only.
+    let late = a0_std::Writer::new(&late);
+    late.write("early").unwrap();
+    assert_eq!(block_on(stream.next()).unwrap().unwrap().payload(), b"early");
     fs::remove_file(stream.file().path()).unwrap();
     let end = block_on(stream.next()).unwrap();
     assert!(matches!(end, Err(Error::TopicRemoved { .. })), "{end:?}");
     assert!(is_pending(&mut stream, Waker::noop()));
+    // By somebody who has not noticed: nothing of the old file may come between what was told and the new one.
+    late.write("late").unwrap();
+    assert_eq!(block_on(stream.next()).unwrap().unwrap().payload(), b"late");
+    let end = block_on(stream.next()).unwrap();
+    assert!(matches!(end, Err(Error::TopicRemoved { .. })), "{end:?}");
     thread::scope(|scope| {
         scope.spawn(|| {
             // Most often, the stream is pending by then.

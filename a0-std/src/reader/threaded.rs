@@ -138,7 +138,8 @@ impl Counting {
             let mut removed = false;
             while !feed.interrupter().is_interrupted() {
                 match step(&mut feed, &mut callback) {
-                    Ok(()) => {}
+                    // From somebody who had not noticed, if the removal was told before; then it is told again behind that.
+                    Ok(()) => removed = false,
                     Err(Error::Interrupted { .. }) => break,
                     Err(error @ Error::TopicRemoved { .. }) => {
                         if !removed {

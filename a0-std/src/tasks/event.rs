@@ -74,7 +74,7 @@ impl SubscriberFd {
     /// The next message, or `None` if there is none yet: the descriptor is not readable then until there may be one.
     ///
     /// # Errors
-    /// [`Error::TopicRemoved`](crate::Error::TopicRemoved) once, within about two seconds, if the topic was removed; then it
+    /// [`Error::TopicRemoved`](crate::Error::TopicRemoved) within about two seconds if the topic was removed; then it
     /// goes on with all of the one that takes its place. [`Error::BadMessage`](crate::Error::BadMessage),
     /// [`Error::Topic`](crate::Error::Topic); the next call goes on behind it. [`Error::Forked`](crate::Error::Forked) in a
     /// child that was forked after it was made: the descriptor is the parent's, too.

@@ -14,7 +14,7 @@ use crate::tasks::helper::{Bell, Tell};
 pub(crate) struct Follower {
     feed: Feed,
     bell: Bell,
-    /// The file is gone, and its reader has been told so.
+    /// The file is gone, and its reader has been told so since the last message.
     removed: bool,
 }
 
@@ -29,6 +29,8 @@ impl Follower {
     pub(crate) fn next(&mut self, tell: impl FnOnce() -> Tell) -> Result<Option<Received>> {
         loop {
             if let Some(received) = self.feed.poll_ahead()? {
+                // From somebody who had not noticed, if the removal was told before; then it is told again behind that.
+                self.removed = false;
                 return Ok(Some(received));
             }
             if self.removed {

@@ -24,8 +24,8 @@ const TURN: u32 = 64;
 /// tasks have their turn every 64 of them. What a task does not take in time may be overwritten:
 /// [`MessageBuf::missed`] counts that.
 ///
-/// If the topic is removed, the stream gives [`Error::TopicRemoved`](crate::Error::TopicRemoved) once, within about two
-/// seconds, and goes on with all of the one that takes its place. Other errors are those of
+/// If the topic is removed, the stream gives [`Error::TopicRemoved`](crate::Error::TopicRemoved) within about two
+/// seconds, again behind what somebody still publishes on the old file, and goes on with all of the one that takes its place. Other errors are those of
 /// [`SubscriberSync::read`](crate::SubscriberSync::read); the stream goes on behind them.
 ///
 /// ```
