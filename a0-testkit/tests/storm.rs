@@ -49,6 +49,11 @@ fn nobody_else_suffers_and_the_storm_would_notice() {
     assert!(run.figure("calls with the right reply") > 10);
     assert!(run.figure("calls that failed: server gone") > 0);
     assert!(run.figure("patches") > 100);
+    assert!(run.figure("kills inside loans of several topics") > 0);
+    assert!(run.figure("kills inside LMDB transactions") > 0);
+    assert!(run.figure("LMDB transactions") > 10);
+    assert!(run.figure("files removed") > 5);
+    assert!(run.figure("times that somebody noticed, and went on") > 5);
 
     let corrupt = "corrupt messages were delivered";
     // On a single core readers seldom read while a writer writes, and find only what it has left.

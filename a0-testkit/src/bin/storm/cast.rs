@@ -40,6 +40,8 @@ pub(crate) struct Scene {
     pub(crate) largest: u64,
     /// Longest pause of a steady writer, in microseconds.
     pub(crate) pause: u64,
+    /// Whether its file is removed at times.
+    pub(crate) removed: bool,
     /// There from the first message to the last, never killed.
     pub(crate) steady: Vec<Actor>,
     /// Of each crew, one at a time plays and is killed.
@@ -48,6 +50,13 @@ pub(crate) struct Scene {
 
 /// The scene where writers halt at exact instructions.
 pub(crate) const DUEL: &str = "duel";
+
+/// Topics that are loaned one inside the other, in any order.
+pub(crate) const NESTED: [&str; 3] = ["nested-1", "nested-2", "nested-3"];
+
+/// The topic that is loaned around LMDB transactions, and the one that is published on inside them.
+pub(crate) const LMDB_AROUND: &str = "lmdb-around";
+pub(crate) const LMDB_INSIDE: &str = "lmdb-inside";
 
 impl Scene {
     fn all(&self) -> impl Iterator<Item = &Actor> {
@@ -86,7 +95,7 @@ pub(crate) fn scenes(options: &Options) -> Vec<Scene> {
         Some(_) => matches!(scene.name, "bare" | DUEL),
         None => !scene.crews.is_empty() || scene.name == DUEL,
     });
-    scenes.retain(|scene| options.only.is_empty() || options.only.iter().any(|name| name == scene.name));
+    scenes.retain(|scene| options.only.is_empty() || options.only.iter().any(|name| scene.name.starts_with(name)));
     scenes
 }
 
@@ -98,6 +107,7 @@ fn all() -> Vec<Scene> {
         arena: 1 << 10,
         largest: 300,
         pause: 5_000,
+        removed: false,
         steady: vec![],
         crews: vec![],
     };
@@ -158,7 +168,7 @@ fn all() -> Vec<Scene> {
             protocols: &[Protocol::Rpc, Protocol::Prpc],
             arena: 1 << 20,
             largest: 20_000,
-            steady: vec![ours(Call), ours(Call)],
+            steady: vec![ours(Call), ours(Call), ours(Neighbour)],
             crews: vec![vec![ours(Serve)], vec![ours(Call), foreign(Call)]],
             ..pubsub.clone()
         },
@@ -187,6 +197,56 @@ fn all() -> Vec<Scene> {
             arena: 16 << 10,
             steady: vec![ours(Patch), ours(Patch)],
             crews: vec![vec![ours(Patch)], vec![ours(Patch), foreign(Patch)]],
+            ..pubsub.clone()
+        },
+        // Who loans several topics comes last: they must be there.
+        Scene {
+            name: NESTED[0],
+            arena: 64 << 10,
+            largest: 3_000,
+            steady: vec![ours(Sync), ours(Neighbour)],
+            crews: vec![vec![ours(Neighbour), ours(Publish)]],
+            ..pubsub.clone()
+        },
+        Scene {
+            name: NESTED[1],
+            arena: 4 << 10,
+            largest: 500,
+            steady: vec![ours(Publish), ours(Block)],
+            crews: vec![vec![ours(Nest), ours(Block)]],
+            ..pubsub.clone()
+        },
+        Scene {
+            name: NESTED[2],
+            arena: 64 << 10,
+            largest: 3_000,
+            steady: vec![ours(Nest), ours(Threaded), ours(InPlace)],
+            crews: vec![vec![ours(Nest), ours(SyncZeroCopy)]],
+            ..pubsub.clone()
+        },
+        Scene {
+            name: LMDB_INSIDE,
+            arena: 64 << 10,
+            largest: 3_000,
+            steady: vec![ours(Publish), ours(Sync)],
+            crews: vec![vec![ours(Lmdb), ours(Publish)]],
+            ..pubsub.clone()
+        },
+        Scene {
+            name: LMDB_AROUND,
+            arena: 64 << 10,
+            largest: 3_000,
+            steady: vec![ours(Lmdb), ours(Block)],
+            crews: vec![vec![ours(Lmdb), ours(Neighbour)]],
+            ..pubsub.clone()
+        },
+        Scene {
+            name: "removed",
+            arena: 64 << 10,
+            largest: 3_000,
+            removed: true,
+            steady: [Publish, Publish, Sync, InPlace, Threaded, SyncZeroCopy, Neighbour].map(ours).to_vec(),
+            crews: vec![vec![ours(Publish)], vec![ours(Sync), ours(Threaded), ours(Neighbour)]],
             ..pubsub.clone()
         },
         Scene {

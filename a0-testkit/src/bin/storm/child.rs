@@ -10,9 +10,9 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::halt::Halt;
 use crate::judge::Judge;
-use crate::stats::{Phase, Role, Stats};
+use crate::stats::{Counter, Phase, Role, Stats};
 use crate::tamper::Tamper;
-use crate::{bare, calls, place, readers, writers};
+use crate::{bare, calls, lmdb, neighbour, nested, place, readers, writers};
 
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
@@ -49,6 +49,12 @@ pub(crate) enum Job {
     Call,
     /// Patches a `Cfg`.
     Patch,
+    /// Is several `Publisher`s, and loans one topic inside another one's loan.
+    Nest,
+    /// Writes to LMDB in the thread in which it publishes.
+    Lmdb,
+    /// May only read, and takes all locks that it can get.
+    Neighbour,
 }
 
 impl Job {
@@ -60,7 +66,8 @@ impl Job {
 
     /// Whether it holds a topic's lock for long enough to be caught.
     pub(crate) fn holds_the_lock(self) -> bool {
-        matches!(self, Job::Write | Job::Publish | Job::Locked | Job::ZeroCopy | Job::SyncZeroCopy)
+        use Job::*;
+        matches!(self, Write | Publish | Locked | ZeroCopy | SyncZeroCopy | Nest | Lmdb)
     }
 
     /// Whether it goes through the core, where guards can be removed.
@@ -102,12 +109,15 @@ pub(crate) struct Orders {
     pub(crate) tamper: Option<Tamper>,
     #[arg(long)]
     pub(crate) halt: Option<Halt>,
+    /// The topic's file is removed at times; then there is to be a new one of so many bytes.
+    #[arg(long)]
+    pub(crate) anew: Option<u64>,
 }
 
 impl Orders {
     /// The command line that gives these orders.
     pub(crate) fn arguments(&self) -> Vec<String> {
-        let Orders { job, topic, dir, role, seed, largest, pause, patience, life, steady, tamper, halt } = self;
+        let Orders { job, topic, dir, role, seed, largest, pause, patience, life, steady, tamper, halt, anew } = self;
         let mut arguments = vec!["--job".to_owned(), name(*job), "--topic".to_owned(), topic.clone()];
         arguments.extend(["--dir".to_owned(), dir.to_string_lossy().into_owned()]);
         let numbers = [
@@ -121,6 +131,7 @@ impl Orders {
         arguments.extend(numbers.into_iter().flat_map(|(key, number)| [format!("--{key}"), number.to_string()]));
         arguments.extend(steady.then(|| "--steady".to_owned()));
         arguments.extend(tamper.iter().flat_map(|tamper| ["--tamper".to_owned(), name(*tamper)]));
+        arguments.extend(anew.iter().flat_map(|size| ["--anew".to_owned(), size.to_string()]));
         arguments.extend(halt.iter().flat_map(|halt| ["--halt".to_owned(), name(*halt)]));
         arguments
     }
@@ -167,7 +178,12 @@ impl Stage {
     /// Steady readers begin with the very first message, others somewhere.
     pub(crate) fn judge(&self) -> Outcome<Judge> {
         let ledger = self.orders.dir.join(format!("{}.ledger", self.orders.topic));
-        Ok(Judge::new(self.role.clone(), &ledger, self.orders.steady.then_some(0))?)
+        Ok(Judge::new(self.role.clone(), &ledger, self.orders.steady.then_some(0), self.orders.anew.is_some())?)
+    }
+
+    /// How to open the topic.
+    pub(crate) fn file_options(&self) -> FileOptions {
+        self.orders.anew.map_or_else(existing, |size| FileOptions::default().size(size))
     }
 
     /// Where the topic of publishers is.
@@ -187,6 +203,9 @@ pub(crate) fn run(orders: Orders) -> Outcome {
     let role = stats.role(orders.role);
     let ends = Instant::now() + Duration::from_secs(orders.life);
     let job = orders.job;
+    for held in [Counter::Loans, Counter::InTransaction] {
+        role.set(held, 0);
+    }
     let stage = Stage { orders, role, stats, ends };
     match job {
         job if job.is_bare() => bare::run(&stage),
@@ -198,6 +217,9 @@ pub(crate) fn run(orders: Orders) -> Outcome {
         Job::Threaded => readers::threaded(&stage),
         Job::ZeroCopy => readers::zero_copy(&stage),
         Job::Serve => calls::serve(&stage),
+        Job::Nest => nested::run(&stage),
+        Job::Lmdb => lmdb::run(&stage),
+        Job::Neighbour => neighbour::run(&stage),
         _ => calls::call(&stage),
     }
 }

@@ -39,22 +39,23 @@ pub(crate) fn run(world: &World<'_>, set: &Set, crew: usize) {
 fn strike(world: &World<'_>, set: &Set, actor: Actor, role: u64, random: &mut Xoshiro256PlusPlus) -> Outcome {
     let part = Part { actor, role, seed: random.next_u64(), steady: false, halt: None };
     let victim = world.start(&set.scene, part)?;
-    let kill = moment(set, actor, &victim, random);
-    world.kill(set, actor, kill, victim);
+    let kill = moment(world, set, actor, &victim, random);
+    world.kill(set, part, kill, victim);
     Ok(())
 }
 
 /// Waits for the moment at which to kill.
-fn moment(set: &Set, actor: Actor, victim: &Process, random: &mut Xoshiro256PlusPlus) -> Kill {
+fn moment(world: &World<'_>, set: &Set, actor: Actor, victim: &Process, random: &mut Xoshiro256PlusPlus) -> Kill {
     let mut at_most = |limit: Duration| limit.mul_f64(f64::from(random.next_u32()) / f64::from(u32::MAX));
     let (choice, life) = (at_most(Duration::from_nanos(4)).as_nanos(), at_most(LIFE));
     match (actor.job, choice) {
-        (job, 0 | 1) if job.holds_the_lock() && catch(set, victim) => {
+        (job, 0 | 1) if job.holds_the_lock() && catch(world, set, victim) => {
             sleep(at_most(HOLD));
             return Kill::Holding;
         }
         (Job::Write | Job::Publish, 2) => {
-            let published = || set.files[0].state().map_or(0, |state| state.seq_high);
+            let file = world.file(set);
+            let published = || file.as_ref().and_then(|file| file.state().ok()).map_or(0, |state| state.seq_high);
             let (before, started) = (published(), Instant::now());
             while published() == before && started.elapsed() < WATCH {
                 std::hint::spin_loop();
@@ -68,8 +69,9 @@ fn moment(set: &Set, actor: Actor, victim: &Process, random: &mut Xoshiro256Plus
 }
 
 /// Stops the victim while it holds the lock; whether that has succeeded.
-fn catch(set: &Set, victim: &Process) -> bool {
-    let has_it = || set.files[0].header().lock_owner.is_some_and(|owner| victim.has_thread(owner));
+fn catch(world: &World<'_>, set: &Set, victim: &Process) -> bool {
+    let Some(file) = world.file(set) else { return false };
+    let has_it = || file.header().lock_owner.is_some_and(|owner| victim.has_thread(owner));
     let started = Instant::now();
     while started.elapsed() < WATCH {
         if !has_it() {

@@ -44,7 +44,7 @@ fn round(world: &World<'_>, set: &Set, random: &mut Xoshiro256PlusPlus) -> Outco
         world.violation(format!("{}: at {halt:?} the owner in the lock word is {holder:?}", set.scene.name));
     }
     sleep(HALTED.mul_f64(f64::from(random.next_u32()) / f64::from(u32::MAX)));
-    world.kill(set, actor, Kill::At(halt), victim);
+    world.kill(set, part, Kill::At(halt), victim);
     all_arrives(world, set, set.files[0].state()?.seq_high, &format!("published by a writer that died at {halt:?}"));
 
     let next = set.files[0].state()?.seq_high + 1;

@@ -9,10 +9,9 @@ use a0_core::{LockError, Mem, RawMem};
 use a0_linux::{FileError, FileOptions, Mapping, TopicFile};
 use a0_std::{Error, Message, PacketView};
 
+use crate::child::Outcome;
 use crate::payload::{self, Origin};
 use crate::stats::{Counter, Role, now};
-
-type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// Messages of a topic that the ledger knows at a time.
 const ENTRIES: u64 = 1 << 14;
@@ -52,14 +51,16 @@ pub(crate) struct Judge {
     ledger: Ledger,
     /// The last message; `None` for readers that start somewhere.
     last: Option<u64>,
+    /// Whether the topic is removed at times: numbers begin anew then, and do not tell messages apart.
+    anew: bool,
     /// Since when the reader waits, in nanoseconds since boot.
     waits_since: Option<u64>,
 }
 
 impl Judge {
-    /// For a reader that begins behind the message `last`.
-    pub(crate) fn new(role: Role, ledger: &Path, last: Option<u64>) -> Result<Judge, FileError> {
-        Ok(Judge { role, ledger: Ledger::open(ledger)?, last, waits_since: None })
+    /// For a reader that begins behind the message `last`, of a topic that is removed at times or not.
+    pub(crate) fn new(role: Role, ledger: &Path, last: Option<u64>, anew: bool) -> Result<Judge, FileError> {
+        Ok(Judge { role, ledger: Ledger::open(ledger)?, last, anew, waits_since: None })
     }
 
     /// The reader has nothing to do from now on.
@@ -83,7 +84,7 @@ impl Judge {
                 if packet.header(payload::VOID).is_some() {
                     self.role.add(Counter::Uncommitted, 1);
                 }
-                if !self.ledger.agrees(seq, origin) {
+                if !self.anew && !self.ledger.agrees(seq, origin) {
                     self.role.add(Counter::Contradicted, 1);
                 }
                 if let (Some(since), Some(written)) = (self.waits_since, payload::time(packet)) {
@@ -108,20 +109,21 @@ impl Judge {
         self.role.set(Counter::LastSeq, seq);
     }
 
-    /// An error that a reader may go on after; gives back all others.
-    pub(crate) fn failed(&mut self, error: Error) -> Outcome {
+    /// An error that a reader may go on after, and whether it must do so with a new file; gives back all others.
+    pub(crate) fn failed(&mut self, error: Error) -> Outcome<bool> {
         match error {
-            Error::BadMessage { seq, missed, .. } => {
-                self.received(seq, missed, None);
-                Ok(())
+            Error::BadMessage { seq, missed, .. } => self.received(seq, missed, None),
+            Error::Overwritten { seq, missed, .. } => self.overwritten(seq, missed),
+            Error::Timeout { .. } => {}
+            Error::TopicRemoved { .. } if self.anew => {
+                self.last = None;
+                self.role.add(Counter::Removed, 1);
+                return Ok(true);
             }
-            Error::Overwritten { seq, missed, .. } => {
-                self.overwritten(seq, missed);
-                Ok(())
-            }
-            Error::Topic { source, .. } => self.core_failed(source),
-            other => Err(other.into()),
+            Error::Topic { source, .. } => self.core_failed(source)?,
+            other => return Err(other.into()),
         }
+        Ok(false)
     }
 
     pub(crate) fn core_failed(&mut self, error: a0_core::Error) -> Outcome {

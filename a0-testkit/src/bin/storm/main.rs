@@ -13,10 +13,14 @@ mod crew;
 mod duel;
 mod halt;
 mod judge;
+mod lmdb;
+mod neighbour;
+mod nested;
 mod parent;
 mod payload;
 mod place;
 mod readers;
+mod removal;
 mod stats;
 mod table;
 mod tamper;
@@ -36,7 +40,8 @@ use crate::tamper::Tamper;
 /// About forty processes publish, subscribe, call, serve and patch on topics from 1 KiB to 16 MiB. Some are steady and check
 /// everything that they get; the others are killed: at random instants, right behind a publish, asleep, and while they
 /// hold the lock (stopped first, so that others pile up behind them). On a topic of its own, writers stop themselves at four
-/// exact instructions of a publish to be killed there.
+/// exact instructions of a publish to be killed there. Others loan several topics at once, write to LMDB around and inside of
+/// publishes, or may only read and take all locks that this lets them take; one topic is removed again and again.
 ///
 /// Prints a table, then every violation. Messages are published by several programs at once, so two runs with one seed are alike but
 /// not the same.
@@ -76,7 +81,7 @@ struct Options {
     /// Seconds after which somebody counts as hanging; what takes above one second is counted anyway
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=60))]
     patience: u64,
-    /// Play only these scenes
+    /// Play only the scenes whose names begin so
     #[arg(long, value_name = "SCENE")]
     only: Vec<String>,
     /// Remove a guard of the protocol; only the scenes `bare` and `duel` are played then

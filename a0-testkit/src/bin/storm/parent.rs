@@ -9,7 +9,7 @@ use crate::child::{Job, Outcome};
 use crate::stats::{Counter, Phase};
 use crate::table;
 use crate::world::{Part, Process, Set, World};
-use crate::{Options, crew, duel};
+use crate::{Options, crew, duel, removal};
 
 /// Unless the options say otherwise.
 const SECONDS: u64 = 20;
@@ -37,6 +37,9 @@ pub(crate) fn run(options: &Options) -> Outcome<bool> {
             }
             if set.scene.name == DUEL {
                 scope.spawn(|| duel::run(&world, set));
+            }
+            if set.scene.removed {
+                scope.spawn(|| removal::run(&world, set));
             }
         }
         watch(&world, &sets);
@@ -69,8 +72,10 @@ fn watch(world: &World<'_>, sets: &[Set]) {
         for (set, readers) in sets.iter().zip(&mut readers) {
             let newest = set.files[0].state().map_or(0, |state| state.seq_high);
             for ((actor, role), (last, still)) in set.readers().zip(readers) {
-                let now = role.get(Counter::LastSeq);
-                *still = if now == *last && now < newest { *still + passed } else { Duration::ZERO };
+                // Numbers that begin anew say nothing, but somebody publishes all the time.
+                let removed = set.scene.removed;
+                let now = role.get(if removed { Counter::Messages } else { Counter::LastSeq });
+                *still = if now == *last && (now < newest || removed) { *still + passed } else { Duration::ZERO };
                 *last = now;
                 if *still > world.patience() {
                     world.violation(format!("{}: {actor} stands still before messages", set.scene.name));
@@ -119,6 +124,9 @@ fn dismiss(world: &World<'_>, sets: &[Set]) {
 
 /// Clears away what a dead writer left behind, if nobody came after it; then everything must be sound.
 fn settle(world: &World<'_>, set: &Set) {
+    if set.scene.removed {
+        removal::all_arrive(world, set);
+    }
     for topic in &set.topics {
         if let Err(error) = topic.lock(Some(world.patience())) {
             world.violation(format!("{}: nobody gets the lock any more: {error}", set.scene.name));
@@ -132,6 +140,10 @@ fn settle(world: &World<'_>, set: &Set) {
 /// Every message must have been received or be known to be missed, by every steady reader.
 fn account(world: &World<'_>, set: &Set) {
     let Ok(state) = set.files[0].state() else { return };
+    // What those missed who came to a file too late, nobody knows.
+    if set.scene.removed {
+        return;
+    }
     for (actor, role) in set.readers() {
         let [messages, missed] = [Counter::Messages, Counter::Missed].map(|counter| role.get(counter));
         if messages + missed != state.seq_high {

@@ -89,6 +89,18 @@ impl Author {
         self.count.is_multiple_of(2)
     }
 
+    /// Puts things into any order.
+    pub(crate) fn shuffle<T>(&mut self, things: &mut [T]) {
+        for last in (1..things.len()).rev() {
+            things.swap(last, self.below(last as u64 + 1) as usize);
+        }
+    }
+
+    /// Headers of the message that was made last.
+    pub(crate) fn headers(&self) -> [(&str, &str); 2] {
+        [(WRITER, &self.writer), (COUNT, &self.number)]
+    }
+
     /// Makes the next message.
     pub(crate) fn next(&mut self) {
         let limit = match self.below(64) {

@@ -10,40 +10,44 @@ use a0_std::{
     SubscriberZeroCopy, View,
 };
 
-use crate::child::{Outcome, Stage, existing};
+use crate::child::{Outcome, Stage};
 use crate::stats::{Counter, Phase};
 
 /// Between two looks whether it is time to leave.
 const LOOK: Duration = Duration::from_millis(200);
 
-fn options() -> ReaderOptions {
-    ReaderOptions { init: Init::Oldest, file: existing(), ..ReaderOptions::default() }
+fn options(stage: &Stage) -> ReaderOptions {
+    ReaderOptions { init: Init::Oldest, file: stage.file_options(), ..ReaderOptions::default() }
 }
 
 pub(crate) fn sync(stage: &Stage) -> Outcome {
-    let mut subscriber = SubscriberSync::new(&stage.orders.topic, options())?;
+    let mut subscriber = SubscriberSync::new(&stage.orders.topic, options(stage))?;
     let mut judge = stage.judge()?;
     stage.ready()?;
     loop {
         let is_over = stage.is_over(Phase::ReadersStop);
-        match subscriber.read() {
-            Ok(Some(message)) => judge.message(&message),
+        let failure = match subscriber.read() {
+            Ok(Some(message)) => {
+                judge.message(&message);
+                None
+            }
             Ok(None) if is_over => return Ok(()),
             Ok(None) => {
                 judge.waits();
-                match subscriber.read_blocking(LOOK) {
-                    Ok(message) => judge.message(&message),
-                    Err(Error::Timeout { .. }) => {}
-                    Err(error) => judge.failed(error)?,
-                }
+                subscriber.read_blocking(LOOK).map(|message| judge.message(&message)).err()
             }
-            Err(error) => judge.failed(error)?,
+            Err(error) => Some(error),
+        };
+        if let Some(error) = failure
+            && judge.failed(error)?
+        {
+            subscriber = SubscriberSync::new(&stage.orders.topic, options(stage))?;
         }
     }
 }
 
 pub(crate) fn in_place(stage: &Stage) -> Outcome {
-    let mut subscriber = SubscriberSync::new(&stage.orders.topic, options())?;
+    let mut subscriber = SubscriberSync::new(&stage.orders.topic, options(stage))?;
     let mut judge = stage.judge()?;
     stage.ready()?;
     let mut bytes = Vec::new();
@@ -59,8 +63,12 @@ pub(crate) fn in_place(stage: &Stage) -> Outcome {
         };
         match seen {
             Ok(Some((seq, missed))) => judge.received(seq, missed, PacketView::parse(&bytes).as_ref().ok()),
-            Ok(None) | Err(Error::Timeout { .. }) => {}
-            Err(error) => judge.failed(error)?,
+            Ok(None) => {}
+            Err(error) => {
+                if judge.failed(error)? {
+                    subscriber = SubscriberSync::new(&stage.orders.topic, options(stage))?;
+                }
+            }
         }
     }
 }
@@ -81,22 +89,23 @@ fn rebuild(view: &View<'_>, bytes: &mut Vec<u8>) -> (u64, u64) {
 }
 
 pub(crate) fn sync_zero_copy(stage: &Stage) -> Outcome {
-    let mut subscriber = SubscriberSyncZeroCopy::new(&stage.orders.topic, options())?;
+    let mut subscriber = SubscriberSyncZeroCopy::new(&stage.orders.topic, options(stage))?;
     let mut judge = stage.judge()?;
     stage.ready()?;
     loop {
         let is_over = stage.is_over(Phase::ReadersStop);
-        match subscriber.read(|message| judge.message(&message)) {
-            Ok(Some(())) => {}
+        let read = match subscriber.read(|message| judge.message(&message)) {
             Ok(None) if is_over => return Ok(()),
             Ok(None) => {
                 judge.waits();
-                match subscriber.read_blocking(LOOK, |message| judge.message(&message)) {
-                    Ok(()) | Err(Error::Timeout { .. }) => {}
-                    Err(error) => judge.failed(error)?,
-                }
+                subscriber.read_blocking(LOOK, |message| judge.message(&message))
             }
-            Err(error) => judge.failed(error)?,
+            read => read.map(drop),
+        };
+        if let Err(error) = read
+            && judge.failed(error)?
+        {
+            subscriber = SubscriberSyncZeroCopy::new(&stage.orders.topic, options(stage))?;
         }
     }
 }
@@ -105,13 +114,14 @@ pub(crate) fn threaded(stage: &Stage) -> Outcome {
     let mut judge = stage.judge()?;
     let failure = Arc::new(Mutex::new(None));
     let failed = Arc::clone(&failure);
-    let subscriber = Subscriber::with_errors(&stage.orders.topic, options(), move |result| {
+    let subscriber = Subscriber::with_errors(&stage.orders.topic, options(stage), move |result| {
         let result = match result {
             Ok(message) => {
                 judge.message(&message);
                 Ok(())
             }
-            Err(error) => judge.failed(error).map_err(|error| error.to_string()),
+            // It goes on with the new file by itself.
+            Err(error) => judge.failed(error).map(drop).map_err(|error| error.to_string()),
         };
         judge.waits();
         if let Err(error) = result {
@@ -132,16 +142,18 @@ pub(crate) fn zero_copy(stage: &Stage) -> Outcome {
         judge.message(&message);
         judge.waits();
     };
-    let subscriber = SubscriberZeroCopy::new(&stage.orders.topic, options(), on_message)?;
+    let subscriber = SubscriberZeroCopy::new(&stage.orders.topic, options(stage), on_message)?;
     stage.ready()?;
     stay(stage, subscriber.file())?;
     stage.role.add(Counter::Damaged, subscriber.skipped());
     Ok(())
 }
 
-/// Waits until the subscriber's thread has got everything.
+/// Waits until the subscriber's thread has got everything. Where files are removed, others wait for that.
 fn stay(stage: &Stage, file: &File) -> Outcome {
-    while !stage.is_over(Phase::ReadersStop) || stage.role.get(Counter::LastSeq) < file.state()?.seq_high {
+    let has_all =
+        || Ok::<_, Error>(stage.orders.anew.is_some() || stage.role.get(Counter::LastSeq) >= file.state()?.seq_high);
+    while !stage.is_over(Phase::ReadersStop) || !has_all()? {
         if stage.is_over(Phase::ReadersStop) && stage.has_overstayed() {
             return Err("not all messages have come".into());
         }

@@ -79,6 +79,16 @@ pub(crate) enum Counter {
     Patches,
     /// Patches that were gone although nobody else patches the same member.
     LostPatches,
+    /// Loans that are held just now.
+    Loans,
+    /// Loans that would have made two programs wait for each other.
+    Refused,
+    /// 1 while an LMDB write transaction is under way.
+    InTransaction,
+    /// LMDB transactions committed.
+    Transactions,
+    /// Times that the topic was found to be removed.
+    Removed,
 }
 
 /// The shared counters.

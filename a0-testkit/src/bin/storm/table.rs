@@ -81,6 +81,8 @@ pub(crate) fn print(world: &World<'_>, sets: &[Set], roles_used: u64, seconds: f
         book.kills.iter().filter(|((actor, _), _)| actor.foreign).map(|(_, n)| n).sum::<u64>(),
     );
     row("kills while the lock was certainly held", count(holds));
+    row("kills inside loans of several topics", book.nested);
+    row("kills inside LMDB transactions", book.in_transactions);
     row("locks taken over from the dead (seen by the bare programs)", sum(false, Counter::Recovered));
     println!();
     row("messages delivered to steady readers", over_readers(sets, Counter::Messages));
@@ -90,9 +92,15 @@ pub(crate) fn print(world: &World<'_>, sets: &[Set], roles_used: u64, seconds: f
     row("messages out of order or not accounted for", sum(false, Counter::Disorder));
     row("longest publish, ms", longest(Counter::LongestPublish) / 1000);
     row("publishes above 1 s", sum(false, Counter::SlowPublishes));
+    row("loans that would have waited for each other, refused", sum(false, Counter::Refused));
+    row("LMDB transactions", sum(false, Counter::Transactions));
     row("longest wake-up, ms", longest(Counter::LongestWake) / 1000);
     row("wake-ups above 1 s", sum(false, Counter::SlowWakes));
     row("longest until everybody had all of a dead writer, ms", book.longest_recovery.as_millis());
+    row("longest start of a program, ms", book.longest_start.as_millis());
+    row("files removed", book.removals);
+    row("times that somebody noticed, and went on", sum(false, Counter::Removed));
+    row("longest until a removed topic was published on, ms", book.longest_return.as_millis());
     row("locks not to be had", sum(false, Counter::LockErrors));
     row("reads given up by read-only readers, and tried again", sum(false, Counter::Contended));
     row("topics verified", book.verified);

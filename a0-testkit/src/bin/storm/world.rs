@@ -10,14 +10,15 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use a0_core::{RawMem, Transport};
-use a0_linux::{FileOptions, Mapping, RobustLock, TopicFile};
+use a0_linux::{FileError, FileOptions, Mapping, RobustLock, TopicFile};
 use a0_std::{Error, File};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cast::{Actor, Scene};
-use crate::child::{Orders, Outcome};
+use crate::child::{Orders, Outcome, existing};
 use crate::halt::Halt;
-use crate::stats::{Role, Stats};
+use crate::stats::{Counter, Role, Stats};
 use crate::{Options, place};
 
 /// Behind so many kills a large topic is verified, a smaller one behind every kill.
@@ -50,6 +51,15 @@ pub(crate) struct Book {
     pub(crate) foreign_problems: u64,
     /// 0.3 programs that ended by themselves, or did not end when told to.
     pub(crate) foreign_failures: u64,
+    /// Kills of somebody with more than one loan, and of somebody in an LMDB transaction.
+    pub(crate) nested: u64,
+    pub(crate) in_transactions: u64,
+    /// Files removed.
+    pub(crate) removals: u64,
+    /// The longest time until a removed topic was published on again.
+    pub(crate) longest_return: Duration,
+    /// The longest time until one of our programs was at work.
+    pub(crate) longest_start: Duration,
     /// The longest time until everybody had the last message of a dead writer, or the next one.
     pub(crate) longest_recovery: Duration,
 }
@@ -130,11 +140,14 @@ impl<'a> World<'a> {
     }
 
     /// Kills a process, and verifies its topic.
-    pub(crate) fn kill(&self, set: &Set, actor: Actor, kill: Kill, mut victim: Process) {
+    pub(crate) fn kill(&self, set: &Set, Part { actor, role, .. }: Part, kill: Kill, mut victim: Process) {
         if let Ok(Some(status)) = victim.child.try_wait() {
             return self.failed(actor, &format!("{}: {actor} ended by itself: {status}", set.scene.name));
         }
         drop(victim);
+        let held = |counter| self.stats.role(role).get(counter);
+        self.book().nested += u64::from(held(Counter::Loans) > 1);
+        self.book().in_transactions += held(Counter::InTransaction);
         *self.book().kills.entry((actor, kill)).or_default() += 1;
         let kills = self.kills.fetch_add(1, Ordering::Relaxed);
         if set.scene.arena < LARGE || kills.is_multiple_of(VERIFY_LARGE) {
@@ -151,9 +164,25 @@ impl<'a> World<'a> {
         }
     }
 
+    /// The file of a scene's first topic; `None` where it is removed.
+    pub(crate) fn file(&self, set: &Set) -> Option<File> {
+        if !set.scene.removed {
+            return Some(set.files[0].clone());
+        }
+        match File::open(set.files[0].path(), &existing()) {
+            Ok(file) => Some(file),
+            Err(Error::File(FileError::NotFound { .. })) => None,
+            Err(error) => {
+                self.violation(format!("{}: {error}", set.scene.name));
+                None
+            }
+        }
+    }
+
     /// What `a0 verify` looks at.
     pub(crate) fn verify(&self, set: &Set) {
-        for file in &set.files {
+        let files = if set.scene.removed { self.file(set).into_iter().collect() } else { set.files.clone() };
+        for file in files {
             let mut first = None;
             let verified = file.verify(|problem| {
                 first.get_or_insert_with(|| problem.to_string());
@@ -201,6 +230,7 @@ impl<'a> World<'a> {
     /// Starts a process and waits until it is at work.
     pub(crate) fn start(&self, scene: &Scene, part: Part) -> Outcome<Process> {
         let Part { actor, role, seed, steady, halt } = part;
+        let patience = Timespec { tv_sec: self.options.patience.cast_signed(), tv_nsec: 0 };
         let foreign_servers = scene.has_foreign_servers();
         let tamper = self.options.tamper.filter(|tamper| {
             actor.job.is_bare() && if actor.job.reads() { tamper.is_for_readers() } else { tamper.is_for_writers() }
@@ -219,6 +249,7 @@ impl<'a> World<'a> {
             steady,
             tamper,
             halt,
+            anew: scene.removed.then_some(scene.arena),
         };
         let mut command = match &self.options.python {
             Some(python) if actor.foreign => {
@@ -233,12 +264,20 @@ impl<'a> World<'a> {
             }
         };
         command.args(orders.arguments()).env("A0_ROOT", self.dir).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let started = Instant::now();
         let mut process = Process { child: command.spawn()? };
         let mut ready = [0];
-        match process.child.stdout.as_mut().map(|stdout| stdout.read_exact(&mut ready)) {
-            Some(Ok(())) => Ok(process),
-            _ => Err(format!("{}: {actor} does not start", scene.name).into()),
+        let does_not_start = format!("{}: {actor} does not start", scene.name);
+        let stdout = process.child.stdout.as_mut().ok_or("no output")?;
+        if !actor.foreign && poll(&mut [PollFd::new(stdout, PollFlags::IN)], Some(&patience)).unwrap_or(1) == 0 {
+            return Err(format!("{does_not_start} in time").into());
         }
+        stdout.read_exact(&mut ready).map_err(|_| does_not_start)?;
+        if !actor.foreign {
+            let mut book = self.book();
+            book.longest_start = book.longest_start.max(started.elapsed());
+        }
+        Ok(process)
     }
 }
 

@@ -3,41 +3,41 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use a0_std::{Cfg, Error, Published, Publisher};
+use a0_std::{Cfg, Error, Publisher};
 use serde_json::{Map, Value, json};
 
 use crate::child::{Outcome, Stage, existing};
-use crate::payload::{Author, COUNT, WRITER};
+use crate::nested::Half;
+use crate::payload::Author;
 use crate::stats::{Counter, Phase};
 
 /// Publishes until it is told to leave.
 pub(crate) fn publish(stage: &Stage) -> Outcome {
-    let publisher = Publisher::with_options(&stage.orders.topic, &existing())?;
+    let mut publisher = Publisher::with_options(&stage.orders.topic, &stage.file_options())?;
     let mut author = Author::new(stage.orders.seed, stage.orders.largest);
     stage.ready()?;
     while !stage.is_over(Phase::WritersStop) {
         author.next();
-        let headers = [(WRITER, &*author.writer), (COUNT, &*author.number)];
-        let lends = author.count_is_even();
-        stage.role.timed(|| match lends {
-            true => lend(&publisher, &headers, &author.payload),
-            false => publisher.publish_with(&headers, &author.payload),
-        })?;
+        // A loan is filled in two steps, to be killed in between.
+        let published = stage.role.timed(|| match author.count_is_even() {
+            true => Half::begin(&stage.role, &publisher, &author).map(Half::finish),
+            false => publisher.publish_with(&author.headers(), &author.payload).map(drop),
+        });
+        match published {
+            // It has come back so often that it keeps too many removed files.
+            Err(Error::TopicRemoved { .. }) if stage.orders.anew.is_some() => {
+                stage.role.add(Counter::Removed, 1);
+                publisher = Publisher::with_options(&stage.orders.topic, &stage.file_options())?;
+                continue;
+            }
+            published => published?,
+        }
         stage.role.add(Counter::Messages, 1);
         if stage.pause() > 0 && author.below(4) == 0 {
             sleep(Duration::from_micros(author.below(stage.pause())));
         }
     }
     Ok(())
-}
-
-/// Fills a loan in two steps, to be killed in between.
-fn lend(publisher: &Publisher, headers: &[(&str, &str)], payload: &[u8]) -> Result<Published, Error> {
-    let (first, rest) = payload.split_at(payload.len() / 2);
-    let mut loan = publisher.loan_with(headers, payload.len())?;
-    loan.with(|bytes| bytes[..first.len()].copy_from_slice(first));
-    loan.write_at(first.len(), rest);
-    Ok(loan.commit())
 }
 
 /// Counts up a member of its own, and looks that nobody else's patch takes it away.
