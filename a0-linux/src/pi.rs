@@ -39,6 +39,12 @@ const TRIES: u32 = 16;
 /// Requeues are repeated while the event counter moves; each time somebody else has requeued too, so giving up is safe.
 const REQUEUE_TRIES: u32 = 100;
 
+/// What the kernel says of a mutex whose owner does not exist, or is dead.
+const NO_THREAD: Errno = Errno::SRCH;
+
+/// What it says where the owner's id is now that of one of its own threads, which hold no such mutexes.
+const KERNEL_THREAD: Errno = Errno::PERM;
+
 /// Where a mutex lies: two links for the kernel's list, then its word.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mutex {
@@ -87,8 +93,10 @@ pub(crate) fn try_lock<O>(mem: &RawMem<O>, mutex: Mutex) -> Result<Option<Acquir
             }
             Ok(false) | Err(Errno::AGAIN | Errno::INVAL) => Ok(None),
             Err(Errno::DEADLK) if !entry.is_alone() => Ok(None),
-            Err(Errno::DEADLK | Errno::SRCH) => {
-                bury(mem, mutex, owner, entry.tid())?;
+            Err(Errno::DEADLK) if owner == entry.tid() => inherit_from_namesake(mem, mutex, entry).map(Some),
+            Err(Errno::DEADLK) => continue,
+            Err(NO_THREAD | KERNEL_THREAD) => {
+                bury(mem, mutex, owner)?;
                 continue;
             }
             Err(errno) => Err(os(errno)),
@@ -176,7 +184,8 @@ fn contended<O>(mem: &RawMem<O>, mutex: Mutex, entry: Entry, timeout: Option<Dur
             // Its owner waits, through others, for what somebody else holds who waits for it. It need not be this thread, which
             // may have come across two others just before the kernel refuses one of them.
             Err(Errno::DEADLK) if owner != entry.tid() => std::thread::sleep(PATIENCE),
-            Err(Errno::DEADLK | Errno::SRCH) => bury(mem, mutex, owner, entry.tid())?,
+            Err(Errno::DEADLK) => return inherit_from_namesake(mem, mutex, entry),
+            Err(NO_THREAD | KERNEL_THREAD) => bury(mem, mutex, owner)?,
             // The owner has died without the kernel being told of the mutex, and one of those who wait for it is to have it, but
             // has not run since.
             Err(Errno::INVAL) => std::thread::sleep(PATIENCE),
@@ -192,24 +201,41 @@ fn contended<O>(mem: &RawMem<O>, mutex: Mutex, entry: Entry, timeout: Option<Dur
     Err(LockError::TimedOut { owner: word.load(Ordering::Relaxed) & OWNER })
 }
 
+/// Takes over a mutex that names the calling thread, which does not hold it: the id belonged to one long gone. The kernel takes
+/// it for this thread's as well, and so lets others queue behind it. So the word stays as it is.
+///
+/// # Errors
+/// As [`bury`].
+#[cold]
+fn inherit_from_namesake<O>(mem: &RawMem<O>, mutex: Mutex, entry: Entry) -> Result<Acquired, LockError> {
+    check_namespace(mem, mutex, entry.tid())?;
+    mem.atomic_u32(mutex.word()).fetch_and(!OWNER_DIED, Ordering::Acquire);
+    entry.keep();
+    Ok(Acquired::OwnerDied)
+}
+
 /// Does what the kernel would have done if it had been told of the owner when that died. To be called when the word named
-/// the owner, and then the kernel said that there is no such thread; or that it is the calling one, which does not hold the
-/// mutex: then the id belonged to one long gone.
+/// the owner, and then the kernel said that there is no such thread, or that it is one of its own.
 ///
 /// # Errors
 /// [`LockError::StaleOwner`] where the id may be that of a thread which lives in another PID namespace.
 #[cold]
-fn bury<O>(mem: &RawMem<O>, mutex: Mutex, owner: u32, tid: u32) -> Result<(), LockError> {
-    let namespace = mem.load_u32(mutex.namespace, Ordering::Relaxed);
-    if namespace == 0 || namespace::own() != Some(namespace) {
-        return Err(LockError::StaleOwner { owner });
-    }
+fn bury<O>(mem: &RawMem<O>, mutex: Mutex, owner: u32) -> Result<(), LockError> {
+    check_namespace(mem, mutex, owner)?;
     // Looking for the owner, the kernel has set WAITERS. Should somebody else have been faster, and a new thread with the
     // old id hold the mutex by now, it has taken it without.
-    let dead = |value| owner != 0 && value & OWNER == owner && (value & WAITERS != 0 || owner == tid);
-    let died = |value| dead(value).then_some((value & WAITERS) | OWNER_DIED);
+    let dead = |value| owner != 0 && value & OWNER == owner && value & WAITERS != 0;
+    let died = |value| dead(value).then_some(WAITERS | OWNER_DIED);
     let _ = mem.atomic_u32(mutex.word()).fetch_update(Ordering::Relaxed, Ordering::Relaxed, died);
     Ok(())
+}
+
+/// Whether the owner's id can be judged from here.
+fn check_namespace<O>(mem: &RawMem<O>, mutex: Mutex, owner: u32) -> Result<(), LockError> {
+    match mem.load_u32(mutex.namespace, Ordering::Relaxed) {
+        namespace if namespace != 0 && namespace::own() == Some(namespace) => Ok(()),
+        _ => Err(LockError::StaleOwner { owner }),
+    }
 }
 
 /// Takes the mutex if it becomes free soon.

@@ -245,8 +245,11 @@ fn a_lock_whose_owner_does_not_exist_is_handed_on() {
     let mut zombie = start("hold 0", dir.path());
     zombie.process.kill().unwrap();
     assert_eq!(take(&open(&dir.path().join("0"))), Acquired::OwnerDied);
-    // The last one is our own id, in a lock that we do not hold: it belonged to another thread before.
-    for owner in [NOBODY, NOBODY | WAITERS, zombie.process.id(), thread_id(), thread_id() | WAITERS] {
+    // Our own id, in a lock that we do not hold, belonged to another thread before.
+    let mut owners = vec![NOBODY, NOBODY | WAITERS, zombie.process.id(), thread_id(), thread_id() | WAITERS];
+    // And so did that of a thread of the kernel, where it is to be seen.
+    owners.extend(fs::read_to_string("/proc/2/comm").is_ok_and(|name| name == "kthreadd\n").then_some(2));
+    for owner in owners {
         mem.store_u32(header::LOCK_WORD, owner, SeqCst);
         assert_eq!(take(&mem), Acquired::OwnerDied, "{owner:#x}");
         assert_eq!(take(&mem), Acquired::Clean);
@@ -257,6 +260,28 @@ fn a_lock_whose_owner_does_not_exist_is_handed_on() {
         assert_eq!(RobustLock.try_lock(&mem), Ok(Some(Acquired::OwnerDied)), "{owner:#x}");
         RobustLock.unlock(&mem);
         assert_eq!(take(&mem), Acquired::Clean);
+    }
+}
+
+/// To others, and to the kernel, it is the lock of a thread that lives.
+#[test]
+fn who_has_the_id_of_a_dead_owner_inherits_from_it_before_those_who_wait() {
+    let dir = folder();
+    let mem = open(&dir.path().join("topic"));
+    let inheritances: [fn(&RawMem<Mapping>) -> _; 2] =
+        [|mem| RobustLock.lock(mem, Some(SECOND)).map(Some), |mem| RobustLock.try_lock(mem)];
+    for inherit in inheritances {
+        mem.store_u32(header::LOCK_WORD, thread_id(), SeqCst);
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| take(&mem));
+            while mem.load_u32(header::LOCK_WORD, SeqCst) & WAITERS == 0 {
+                thread::yield_now();
+            }
+            assert_eq!(inherit(&mem), Ok(Some(Acquired::OwnerDied)));
+            assert_eq!(mem.load_u32(header::LOCK_WORD, SeqCst) & OWNER, thread_id());
+            RobustLock.unlock(&mem);
+            assert_eq!(waiter.join().unwrap(), Acquired::Clean);
+        });
     }
 }
 
