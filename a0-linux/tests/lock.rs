@@ -442,6 +442,27 @@ fn a_forked_child_has_locks_of_its_own() {
 }
 
 #[test]
+fn a_forked_child_takes_no_mark_from_its_parent() {
+    let dir = folder();
+    let open = || TopicFile::open(&dir.path().join("topic"), &FileOptions::default().size(4096)).unwrap().0;
+    let (file, other) = (open(), open());
+    let mut mark = file.mark(7);
+    // SAFETY: the child makes a system call, and ends.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0);
+    if child == 0 {
+        drop(mark.take());
+        // SAFETY: ends the child without running anything of the test's.
+        unsafe { libc::_exit(0) };
+    }
+    // SAFETY: waits for the child just made, and stores nothing.
+    assert_eq!(unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) }, child);
+    assert!(other.has_mark(7..=7));
+    drop(mark);
+    assert!(!other.has_mark(7..=7));
+}
+
+#[test]
 fn a_reader_wakes_although_the_publisher_died_before_it_could_wake_it() {
     let dir = folder();
     let topic = Transport::open(open(&dir.path().join("topic")), RobustLock).unwrap();

@@ -9,18 +9,22 @@ use std::sync::Arc;
 
 use crate::file::TopicFile;
 use crate::file::ofd::{self, How};
+use crate::thread::fork_count;
 
 /// The byte that stands for 0.
 const FIRST: u64 = 1 << 62;
 /// The greatest number.
 const LAST: u64 = FIRST - 2;
 
-/// A number that is left with a file until this is dropped. A forked child keeps it, too, as it keeps the file.
+/// A number that is left with a file until this is dropped. A forked child keeps it, too, as it keeps the file; what the child
+/// drops is not taken from its parent.
 #[derive(Debug)]
 #[must_use = "dropped, it is gone"]
 pub struct Mark {
     fd: Arc<OwnedFd>,
     byte: u64,
+    /// In which process.
+    forks: u32,
 }
 
 impl TopicFile {
@@ -28,7 +32,7 @@ impl TopicFile {
     pub fn mark(&self, number: u64) -> Option<Mark> {
         let byte = FIRST + number.min(LAST);
         let set = ofd::set(&self.fd, byte, 1, How::Shared);
-        set.is_ok_and(|set| set).then(|| Mark { fd: Arc::clone(&self.fd), byte })
+        set.is_ok_and(|set| set).then(|| Mark { fd: Arc::clone(&self.fd), byte, forks: fork_count() })
     }
 
     /// Whether anybody has left one of these numbers who has opened the file by himself: one's own do not count.
@@ -40,8 +44,11 @@ impl TopicFile {
 
 impl Drop for Mark {
     fn drop(&mut self) {
-        // It fails if the system has forgotten the lock.
-        let _ = ofd::set(&self.fd, self.byte, 1, How::Not);
+        // The lock of a parent is the same one.
+        if self.forks == fork_count() {
+            // It fails if the system has forgotten the lock.
+            let _ = ofd::set(&self.fd, self.byte, 1, How::Not);
+        }
     }
 }
 
