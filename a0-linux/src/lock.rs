@@ -21,7 +21,7 @@ const TOPIC: Mutex = Mutex::at(header::MUTEX_NEXT.offset(), header::PID_NAMESPAC
 /// do other copies of this library, and AlephZero's own C library. The price: of a thread that dies while it holds a topic *and*
 /// has locked or released such a mutex meanwhile, or holds one and two topics, the kernel may not tell. Whoever waits for
 /// the topic in the kernel gets it all the same; otherwise the next one who wants it finds out that its owner does not exist, and
-/// gets it, as after any death.
+/// gets it, as after any death. But nobody gets such a mutex that the thread has locked while it held two topics.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RobustLock;
 
