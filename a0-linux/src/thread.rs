@@ -21,8 +21,8 @@
 //!
 //! Where `pending` is in use, whether the lock in it is ours, or that of another copy of this library or of the one of 0.3
 //! in the same thread, the thread gets a head of ours until the inner locks are released. It repeats what was pending, and the
-//! inner locks are in its list, the newest first. The links lie in shared memory; they are written once, when a lock is taken, and
-//! this code never follows one. Where somebody has overwritten one, the kernel mostly finds that lock and those inside of it,
+//! inner locks are in its list, the newest first. The links lie in shared memory; this code only stores them, all of them whenever
+//! one changes, and never follows one. Where somebody has overwritten one, the kernel mostly finds that lock and those inside of it,
 //! and gives up. But if the list of the thread's own head has entries, it stays: these are robust mutexes that are held,
 //! such as that of an LMDB write transaction, and for those there is no second way. Then `pending` names the newest of our
 //! locks. Those that the kernel does not find rely on their owner being found not to exist.

@@ -79,6 +79,8 @@ fn child() {
         "hold 0 1 2, release 1" => (vec![0, 1, 2], vec![1]),
         "hold 0 1 2, release 0 2" => (vec![0, 1, 2], vec![0, 2]),
         "hold 0 1 2, release 2 0, hold 0" => (vec![0, 1, 2], vec![2, 0]),
+        "hold 0 1 2 3, try 2" => (vec![0, 1, 2, 3], vec![]),
+        "hold 0 1 2 3, try 3" => (vec![0, 1, 2, 3], vec![]),
         "random" => {
             say("at work");
             random_locks(&all)
@@ -104,6 +106,10 @@ fn child() {
     }
     if script.ends_with(", hold 0") {
         hold(&all[0]);
+    }
+    if let Some((_, topic)) = script.split_once(", try ") {
+        // As if it were another one: by another mapping.
+        assert_eq!(RobustLock.lock(&open(&dir.join(topic)), None), Err(LockError::Recursive));
     }
     say("at work");
     thread::sleep(60 * SECOND);
@@ -160,6 +166,12 @@ fn topics_are_released_in_any_order() {
     assert_eq!(died_after("hold 0 1 2, release 1"), [0, 2]);
     assert_eq!(died_after("hold 0 1 2, release 0 2"), [1]);
     assert_eq!(died_after("hold 0 1 2, release 2 0, hold 0"), [0, 1]);
+}
+
+#[test]
+fn who_wants_again_what_it_holds_keeps_what_it_holds() {
+    assert_eq!(died_after("hold 0 1 2 3, try 2"), [0, 1, 2, 3]);
+    assert_eq!(died_after("hold 0 1 2 3, try 3"), [0, 1, 2, 3]);
 }
 
 #[test]

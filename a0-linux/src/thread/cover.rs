@@ -150,31 +150,40 @@ impl Record {
         if count == 0 {
             self.linked_from.set(0);
         }
-        let linked_from = self.linked_from.get();
-        let older = self.held[linked_from.min(count)..count].last();
-        link(lock, older.map_or(self.nested.end(), |older| linked(older.load(Relaxed))));
         self.held[count].store(lock, Relaxed);
         self.set_short(false);
-        if !self.is_nested.get() && head.is_empty() {
+        if self.is_nested.get() {
+            self.link(count + 1);
+        } else if head.is_empty() {
             self.nested.clear(WORD_IN_ENTRY);
             self.nested.set_pending(match self.first() {
                 _ if foreign => head.pending().wrapping_add_signed(head.word_offset() - WORD_IN_ENTRY),
-                first if linked_from == 1 => linked(first),
+                first if self.linked_from.get() == 1 => linked(first),
                 _ => 0,
             });
-            self.nested.set_first(linked(lock));
-            compiler_fence(SeqCst);
+            self.link(count + 1);
             // SAFETY: records are never freed.
             let registered = unsafe { head::register(&raw const self.nested) };
             self.is_nested.set(registered.is_ok());
         }
-        if self.is_nested.get() {
-            compiler_fence(SeqCst);
-            self.nested.set_first(linked(lock));
-        } else if !foreign {
+        if !self.is_nested.get() && !foreign {
             compiler_fence(SeqCst);
             head.set_pending(self.entry(lock));
+            compiler_fence(SeqCst);
         }
+    }
+
+    /// Makes the list of `nested` lead to those of `count` locks that belong there. All links are stored, also those that should
+    /// be there: an attempt to lock recursively has overwritten one.
+    fn link(&self, count: usize) {
+        let mut older = self.nested.end();
+        for lock in self.held[..count].iter().skip(self.linked_from.get()) {
+            let lock = lock.load(Relaxed);
+            link(lock, older);
+            older = linked(lock);
+        }
+        compiler_fence(SeqCst);
+        self.nested.set_first(older);
         compiler_fence(SeqCst);
     }
 
@@ -183,23 +192,17 @@ impl Record {
         let head = self.registered();
         let foreign = self.has_foreign(head);
         let lock = |at: usize| self.held[at].load(Relaxed);
-        let linked_from = self.linked_from.get();
-        if at < linked_from {
+        if at < self.linked_from.get() {
             if self.nested.pending() == linked(lock(at)) {
                 self.nested.set_pending(0);
             }
             self.linked_from.set(0);
-        } else {
-            let next = if at > linked_from { linked(lock(at - 1)) } else { self.nested.end() };
-            if at + 1 == count {
-                self.nested.set_first(next);
-            } else {
-                link(lock(at + 1), next);
-            }
         }
-        compiler_fence(SeqCst);
         self.remove(at);
         let left = count - 1;
+        if self.is_nested.get() {
+            self.link(left);
+        }
         // One that is left needs no list, and none needs nothing; unless somebody else's came first.
         let short = left == 0 || left == 1 && !foreign;
         if !foreign {
