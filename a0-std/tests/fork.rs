@@ -62,12 +62,11 @@ fn echo(topic: &str) -> RpcServer {
 /// Everything that has a thread, or waits for one.
 #[test]
 fn what_was_made_before_is_dropped_in_the_child_and_goes_on_in_the_parent() {
-    let topic = topic();
-    let heard = AtomicU32::new(0);
-    let heard: &'static AtomicU32 = Box::leak(Box::new(heard));
-    let hear = move || {
-        heard.fetch_add(1, SeqCst);
+    static HEARD: AtomicU32 = AtomicU32::new(0);
+    let hear = || {
+        HEARD.fetch_add(1, SeqCst);
     };
+    let topic = topic();
     let subscribers = (
         Subscriber::new(&topic, (), move |_| hear()).unwrap(),
         SubscriberZeroCopy::new(&topic, (), move |_| hear()).unwrap(),
@@ -98,7 +97,7 @@ fn what_was_made_before_is_dropped_in_the_child_and_goes_on_in_the_parent() {
     Logger::new(&topic).unwrap().info("on").unwrap();
     Cfg::new(&topic).unwrap().write("on").unwrap();
     Publisher::new(&format!("{topic}/new")).unwrap();
-    until(|| heard.load(SeqCst) == 5);
+    until(|| HEARD.load(SeqCst) == 5);
     assert!(found.read_blocking(LONG).is_ok());
     assert_eq!(next(&mut fd), "on");
     assert!(deadman.state().unwrap().is_owner);
