@@ -8,10 +8,11 @@ use a0_core::{Buffer, Clock, Cursor, Encoder, Error, Lock, LockError, Select, Tr
 use a0_linux::{AccessLock, FileOptions, Mode, SystemClock, TopicFile};
 use a0_std::{PacketView, keys, random_id};
 
-use crate::child::{Job, Outcome, Stage};
 use crate::halt;
 use crate::judge::Judge;
+use crate::orders::{Job, Outcome};
 use crate::payload::{Author, COUNT, VOID, WRITER};
+use crate::stage::Stage;
 use crate::stats::{Counter, Phase};
 use crate::tamper::{Shared, Tamper, Tampered, TestLock};
 

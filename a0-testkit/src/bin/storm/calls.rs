@@ -8,8 +8,9 @@ use a0_std::{
     Connection, Error, PacketBuf, PrpcClient, PrpcServer, Request, RpcClient, RpcServer, ServerOptions, ServerStart,
 };
 
-use crate::child::{Outcome, Stage, existing};
+use crate::orders::Outcome;
 use crate::payload::Author;
+use crate::stage::{Stage, existing};
 use crate::stats::{Counter, Phase};
 
 /// Answers of a connection.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use a0_std::Protocol;
 
-use crate::Options;
-use crate::child::{Job, name};
+use crate::options::Options;
+use crate::orders::{Job, name};
 
 /// A kind of process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,7 +8,7 @@ use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 use rustix::process::Signal;
 
 use crate::cast::Actor;
-use crate::child::{Job, Outcome};
+use crate::orders::{Job, Outcome};
 use crate::world::{Kill, Part, Process, Set, World};
 
 /// Longest life of a victim, and of one that serves calls; those of 0.3 begin more slowly and count less often.

@@ -11,8 +11,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 
 use crate::cast::Actor;
-use crate::child::{Job, Outcome};
 use crate::halt::Halt;
+use crate::orders::{Job, Outcome};
 use crate::stats::Counter;
 use crate::world::{Kill, Part, Set, World};
 

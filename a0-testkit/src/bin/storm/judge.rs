@@ -9,7 +9,7 @@ use a0_core::{LockError, Mem, RawMem};
 use a0_linux::{FileError, FileOptions, Mapping, TopicFile};
 use a0_std::{Error, Message, PacketView};
 
-use crate::child::Outcome;
+use crate::orders::Outcome;
 use crate::payload::{self, Origin};
 use crate::stats::{Counter, Role, now};
 

@@ -10,9 +10,10 @@ use heed::types::{Str, U64};
 use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, RwTxn};
 
 use crate::cast::{LMDB_AROUND, LMDB_INSIDE};
-use crate::child::{Outcome, Stage};
 use crate::nested::Half;
+use crate::orders::Outcome;
 use crate::payload::Author;
+use crate::stage::Stage;
 use crate::stats::{Counter, Phase};
 
 type Numbers<'e> = Database<'e, Str, U64<heed::byteorder::NativeEndian>>;

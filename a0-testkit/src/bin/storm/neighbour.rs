@@ -10,9 +10,10 @@ use std::time::Duration;
 use a0_core::layout::header;
 use rustix::fs::{FlockOperation, flock};
 
-use crate::child::{Outcome, Stage};
+use crate::orders::Outcome;
 use crate::payload::Author;
 use crate::place;
+use crate::stage::Stage;
 use crate::stats::Phase;
 
 /// Longest time for which it keeps its locks, in microseconds.

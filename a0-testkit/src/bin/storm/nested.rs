@@ -7,8 +7,9 @@ use a0_core::LockError;
 use a0_std::{Error, Loan, Publisher};
 
 use crate::cast::NESTED;
-use crate::child::{Outcome, Stage};
+use crate::orders::Outcome;
 use crate::payload::Author;
+use crate::stage::Stage;
 use crate::stats::{Counter, Phase, Role};
 
 /// Longest pause inside a loan, in microseconds; one in so many loans has one.

@@ -5,11 +5,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cast::{self, Actor, DUEL};
-use crate::child::{Job, Outcome};
+use crate::options::Options;
+use crate::orders::{Job, Outcome};
 use crate::stats::{Counter, Phase};
 use crate::table;
 use crate::world::{Part, Process, Set, World};
-use crate::{Options, crew, duel, removal};
+use crate::{crew, duel, removal};
 
 /// Unless the options say otherwise.
 const SECONDS: u64 = 20;

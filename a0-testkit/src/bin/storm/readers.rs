@@ -10,7 +10,8 @@ use a0_std::{
     SubscriberZeroCopy, View,
 };
 
-use crate::child::{Outcome, Stage};
+use crate::orders::Outcome;
+use crate::stage::Stage;
 use crate::stats::{Counter, Phase};
 
 /// Between two looks whether it is time to leave.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 
-use crate::child::{Job, Outcome};
+use crate::orders::{Job, Outcome};
 use crate::place;
 use crate::stats::Counter;
 use crate::world::{Set, World};

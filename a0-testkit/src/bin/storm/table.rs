@@ -154,7 +154,7 @@ fn victim(actor: Actor, kill: Kill) -> String {
         Kill::BehindPublish => "right behind a publish".to_owned(),
         Kill::Asleep => "asleep".to_owned(),
         Kill::Holding => "stopped while it held the lock".to_owned(),
-        Kill::At(halt) => format!("halted {}", crate::child::name(halt).replace('-', " ")),
+        Kill::At(halt) => format!("halted {}", crate::orders::name(halt).replace('-', " ")),
     };
     format!("  {actor}, {how}")
 }

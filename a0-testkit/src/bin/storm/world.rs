@@ -16,10 +16,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cast::{Actor, Scene};
-use crate::child::{Orders, Outcome, existing};
 use crate::halt::Halt;
+use crate::options::Options;
+use crate::orders::{Orders, Outcome};
+use crate::place;
+use crate::stage::existing;
 use crate::stats::{Counter, Role, Stats};
-use crate::{Options, place};
 
 /// Behind so many kills a large topic is verified, a smaller one behind every kill.
 const VERIFY_LARGE: u64 = 8;

@@ -6,9 +6,10 @@ use std::time::Duration;
 use a0_std::{Cfg, Error, Publisher};
 use serde_json::{Map, Value, json};
 
-use crate::child::{Outcome, Stage, existing};
 use crate::nested::Half;
+use crate::orders::Outcome;
 use crate::payload::Author;
+use crate::stage::{Stage, existing};
 use crate::stats::{Counter, Phase};
 
 /// Publishes until it is told to leave.
