@@ -1,14 +1,14 @@
 //! What the holder of the lock can do: allocate, commit, clear, resize, walk.
 
-mod draft;
-mod held;
+mod commit;
+mod held_lock;
 pub(crate) mod loan;
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use draft::Draft;
-pub use draft::Slot;
-use held::Held;
+use commit::Draft;
+pub use commit::Slot;
+use held_lock::HeldLock;
 
 use crate::error::{Corruption, Error};
 use crate::frame::FrameHeader;
@@ -34,14 +34,14 @@ use crate::transport::Transport;
 /// ```
 #[derive(Debug)]
 pub struct Locked<'t, M: Mem, L: Lock<M>> {
-    held: Held<'t, M, L>,
+    held: HeldLock<'t, M, L>,
     draft: Draft,
 }
 
 impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
     #[inline(always)]
     pub(crate) fn new(topic: &'t Transport<M, L>, how: Acquired) -> Self {
-        Locked { held: Held::new(topic, how), draft: Draft::of_committed(topic.mem()) }
+        Locked { held: HeldLock::new(topic, how), draft: Draft::of_committed(topic.mem()) }
     }
 
     #[inline(always)]

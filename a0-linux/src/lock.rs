@@ -10,7 +10,7 @@ pub use local::LocalLock;
 
 use crate::file::mapping::Mapping;
 use crate::futex;
-use crate::pi::{self, Mutex};
+use crate::pi_mutex::{self, Mutex};
 
 /// The lock in a topic's header.
 const TOPIC: Mutex = Mutex::at(header::MUTEX_NEXT.offset(), header::PID_NAMESPACE);
@@ -40,20 +40,20 @@ pub enum AccessLock {
 impl Lock<RawMem<Mapping>> for RobustLock {
     #[inline(always)]
     fn lock(&self, mem: &RawMem<Mapping>, timeout: Option<Duration>) -> Result<Acquired, LockError> {
-        pi::lock(mem, TOPIC, timeout)
+        pi_mutex::lock(mem, TOPIC, timeout)
     }
 
     fn try_lock(&self, mem: &RawMem<Mapping>) -> Result<Option<Acquired>, LockError> {
-        pi::try_lock(mem, TOPIC)
+        pi_mutex::try_lock(mem, TOPIC)
     }
 
     #[inline(always)]
     fn unlock(&self, mem: &RawMem<Mapping>) {
-        pi::unlock(mem, TOPIC);
+        pi_mutex::unlock(mem, TOPIC);
     }
 
     fn is_held(&self, mem: &RawMem<Mapping>) -> bool {
-        pi::is_held(mem, TOPIC)
+        pi_mutex::is_held(mem, TOPIC)
     }
 
     fn wait(&self, mem: &RawMem<Mapping>, word: Field<u32>, expected: u32, timeout: Duration) -> Result<(), LockError> {
@@ -70,11 +70,11 @@ impl Lock<RawMem<Mapping>> for RobustLock {
         events: u32,
         timeout: Duration,
     ) -> Result<Option<Acquired>, LockError> {
-        pi::wait_requeue(mem, header::EVENTS, TOPIC, events, timeout)
+        pi_mutex::wait_requeue(mem, header::EVENTS, TOPIC, events, timeout)
     }
 
     fn requeue(&self, mem: &RawMem<Mapping>) {
-        pi::requeue(mem, header::EVENTS, TOPIC);
+        pi_mutex::requeue(mem, header::EVENTS, TOPIC);
     }
 }
 

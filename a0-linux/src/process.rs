@@ -5,7 +5,7 @@ use std::fmt;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::thread::fork_count;
+use crate::robust_list::fork_count;
 
 /// A value that begins anew in a forked child: what its parent has made of it may be locked there by a thread that the
 /// child has not got. Getting it never waits.

@@ -2,8 +2,8 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::draft::does_not_fit;
-use super::{Draft, Held, Locked};
+use super::commit::does_not_fit;
+use super::{Draft, HeldLock, Locked};
 use crate::error::Error;
 use crate::layout::{FRAME_HEADER, frame};
 use crate::lock::Lock;
@@ -29,7 +29,7 @@ use crate::state::State;
 /// ```
 #[derive(Debug)]
 pub struct Loan<'t, M: Mem, L: Lock<M>> {
-    held: Held<'t, M, L>,
+    held: HeldLock<'t, M, L>,
     draft: Draft,
     seq: u64,
     data: u64,

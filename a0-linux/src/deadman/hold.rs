@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use a0_core::Mem;
 
 use crate::deadman::{DeadmanFile, DeadmanLayout, Took, long, owner_of, short};
-use crate::thread;
+use crate::robust_list;
 
 /// A deadman that the calling thread has taken. Dropping this releases it.
 ///
@@ -35,7 +35,7 @@ pub struct DeadmanHold {
 
 impl DeadmanHold {
     pub(super) fn new(file: &DeadmanFile, how: Took) -> DeadmanHold {
-        DeadmanHold { file: file.clone(), thread: thread::id(), how, of_this_thread: PhantomData }
+        DeadmanHold { file: file.clone(), thread: robust_list::id(), how, of_this_thread: PhantomData }
     }
 
     /// How often the deadman was taken, with this time.
@@ -68,7 +68,7 @@ impl DeadmanHold {
 impl Drop for DeadmanHold {
     fn drop(&mut self) {
         // In a forked child it is still the parent's.
-        if thread::id() != self.thread {
+        if robust_list::id() != self.thread {
             return;
         }
         match self.file.layout() {

@@ -9,7 +9,7 @@ use a0_core::{Acquired, LockError, Mem, RawMem};
 use crate::deadman::{DeadmanSight, PID_NAMESPACE, Took, Until, owner_of, pause, steadily};
 use crate::file::mapping::Mapping;
 use crate::futex::OWNER_DIED;
-use crate::pi::{self, Mutex};
+use crate::pi_mutex::{self, Mutex};
 
 /// Held while the fields below change.
 const GUARD: Mutex = Mutex::at(0, PID_NAMESPACE);
@@ -48,9 +48,9 @@ pub(super) fn look(mem: &RawMem<Mapping>) -> DeadmanSight {
 }
 
 pub(super) fn try_take(mem: &RawMem<Mapping>) -> Result<Option<Took>, LockError> {
-    let Some(acquired) = pi::try_lock(mem, OWNER_MUTEX)? else { return Ok(None) };
-    if let Err(error) = pi::lock(mem, GUARD, Some(PATIENCE)) {
-        pi::unlock(mem, OWNER_MUTEX);
+    let Some(acquired) = pi_mutex::try_lock(mem, OWNER_MUTEX)? else { return Ok(None) };
+    if let Err(error) = pi_mutex::lock(mem, GUARD, Some(PATIENCE)) {
+        pi_mutex::unlock(mem, OWNER_MUTEX);
         return match error {
             // Nobody can have it as long as that lasts.
             LockError::TimedOut { .. } => Ok(None),
@@ -63,21 +63,21 @@ pub(super) fn try_take(mem: &RawMem<Mapping>) -> Result<Option<Took>, LockError>
     mem.store_u64(TOKEN, token, Release);
     mem.store_u8(LOCKED, 1, Release);
     mem.fetch_add_u32(EVENTS, 1, Release);
-    pi::requeue(mem, EVENTS, GUARD);
-    pi::unlock(mem, GUARD);
+    pi_mutex::requeue(mem, EVENTS, GUARD);
+    pi_mutex::unlock(mem, GUARD);
     Ok(Some(Took { token, previous_owner_died }))
 }
 
 pub(super) fn release(mem: &RawMem<Mapping>, tid: u32) {
     if owner_of(mem.load_u32(OWNER_MUTEX.word(), Relaxed)) == Some(tid) {
         // It is the owner's to write; the guard only keeps others from seeing half of it.
-        let guarded = pi::lock(mem, GUARD, Some(PATIENCE)).is_ok();
+        let guarded = pi_mutex::lock(mem, GUARD, Some(PATIENCE)).is_ok();
         mem.store_u8(LOCKED, 0, Release);
         if guarded {
-            pi::unlock(mem, GUARD);
+            pi_mutex::unlock(mem, GUARD);
         }
     }
-    pi::unlock(mem, OWNER_MUTEX);
+    pi_mutex::unlock(mem, OWNER_MUTEX);
 }
 
 pub(super) fn sleep(
@@ -87,13 +87,13 @@ pub(super) fn sleep(
     at_most: Duration,
 ) -> Result<(), LockError> {
     if until == Until::Taken {
-        if pi::wait_requeue(mem, EVENTS, GUARD, seen.events, at_most)?.is_some() {
-            pi::unlock(mem, GUARD);
+        if pi_mutex::wait_requeue(mem, EVENTS, GUARD, seen.events, at_most)?.is_some() {
+            pi_mutex::unlock(mem, GUARD);
         }
         return Ok(());
     }
-    match pi::lock(mem, OWNER_MUTEX, Some(at_most)) {
-        Ok(_) => pi::unlock(mem, OWNER_MUTEX),
+    match pi_mutex::lock(mem, OWNER_MUTEX, Some(at_most)) {
+        Ok(_) => pi_mutex::unlock(mem, OWNER_MUTEX),
         Err(LockError::TimedOut { .. }) => {}
         // The word names this thread, or one that does not exist as far as can be seen from here: nobody to wait for.
         Err(LockError::StaleOwner { .. } | LockError::Recursive) => pause(at_most),

@@ -9,7 +9,7 @@ use a0_core::{LockError, Mem, RawMem};
 use crate::deadman::{DeadmanSight, Took, owner_of, steadily};
 use crate::file::mapping::Mapping;
 use crate::futex::{self, OWNER, OWNER_DIED, WAITERS};
-use crate::thread::{self, Word};
+use crate::robust_list::{self, Word};
 
 /// The kernel's entry.
 const ENTRY: u64 = 0;
@@ -37,7 +37,7 @@ pub(super) fn look(mem: &RawMem<Mapping>) -> DeadmanSight {
 pub(super) fn try_take(mem: &RawMem<Mapping>) -> Result<Option<Took>, LockError> {
     let word = mem.atomic_u32(WORD);
     // From the moment the word names us, our death must be noticed.
-    let entry = thread::enter(mem, ENTRY, Word::Plain)?;
+    let entry = robust_list::enter(mem, ENTRY, Word::Plain)?;
     let ours = |word| (word & OWNER == 0).then_some((word & WAITERS) | OWNER_DIED | entry.tid());
     let Ok(before) = word.fetch_update(Acquire, Relaxed, ours) else { return Ok(None) };
     let token = mem.load_u64(TOKEN, Relaxed).wrapping_add(1);
@@ -51,7 +51,7 @@ pub(super) fn try_take(mem: &RawMem<Mapping>) -> Result<Option<Took>, LockError>
 pub(super) fn release(mem: &RawMem<Mapping>, tid: u32) {
     let word = mem.atomic_u32(WORD);
     let free = |word| (owner_of(word) == Some(tid)).then_some(word & WAITERS);
-    thread::leave(mem, ENTRY, Word::Plain, |_| {
+    robust_list::leave(mem, ENTRY, Word::Plain, |_| {
         if word.fetch_update(Release, Relaxed, free).is_ok() {
             futex::wake_all(word);
         }

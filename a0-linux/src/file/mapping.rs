@@ -11,7 +11,7 @@ use a0_core::{Access, RawMem};
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use rustix::io::Errno;
 
-use crate::thread;
+use crate::robust_list;
 
 /// Keeps the bytes of a topic file mapped until it is dropped. They can be reached only through the [`RawMem`] that
 /// owns it.
@@ -27,7 +27,7 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         // A lock whose guard was leaked (`mem::forget`), in whichever thread, is held until that thread ends. The kernel
         // looks at it then, and whatever else the thread locks meanwhile is linked to it.
-        if thread::is_used(self.bytes.as_mut_ptr(), self.bytes.len()) {
+        if robust_list::is_used(self.bytes.as_mut_ptr(), self.bytes.len()) {
             return;
         }
         // SAFETY: neither is used again.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::file::TopicFile;
 use crate::file::ofd::{self, How};
-use crate::thread::fork_count;
+use crate::robust_list::fork_count;
 
 /// The byte that stands for 0.
 const FIRST: u64 = 1 << 62;

@@ -15,7 +15,7 @@
 //!
 //! Whoever locks such a mutex while a topic is locked, in a loan for instance, clears `pending`. It is set again before the
 //! topic is released; if the thread dies in between, the kernel does not learn of it, and whoever wants the lock next finds
-//! out that its owner does not exist (see `pi.rs`).
+//! out that its owner does not exist (see `pi_mutex.rs`).
 //!
 //! # Locks inside others
 //!
@@ -40,11 +40,11 @@ use std::sync::Once;
 use a0_core::layout::header;
 use a0_core::{LockError, RawMem};
 
-use record::Record;
+use thread_record::Record;
 
-mod cover;
 mod head;
-mod record;
+mod nesting;
+mod thread_record;
 
 /// Locks that one thread can hold at the same time.
 const MOST_LOCKS: usize = 8;
@@ -69,14 +69,14 @@ static FORKS: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
     /// Without a destructor, so that threads can lock until they are no more.
-    static THREAD: Cell<&'static Record> = const { Cell::new(&record::NOBODY) };
+    static THREAD: Cell<&'static Record> = const { Cell::new(&thread_record::NOBODY) };
 }
 
 /// The calling thread's kernel id, as it stands in lock words; right in a forked child, too.
 #[inline(always)]
 pub fn id() -> u32 {
     match THREAD.get().id() {
-        0 => cover::current().id(),
+        0 => nesting::current().id(),
         id => id,
     }
 }
@@ -119,7 +119,7 @@ impl Entry {
 
     /// Whether this thread holds no other lock, which might be the same one through another mapping or library.
     pub(crate) fn is_alone(&self) -> bool {
-        cover::is_alone()
+        nesting::is_alone()
     }
 }
 
@@ -142,7 +142,7 @@ pub(crate) fn enter<O>(mem: &RawMem<O>, at: u64, word: Word) -> Result<Entry, Lo
         thread.announce(head, lock);
         return Ok(Entry { tid: thread.id(), lock });
     }
-    cover::enter(lock)
+    nesting::enter(lock)
 }
 
 /// Runs `free`, which is to release a lock of the thread with this id, and withdraws its announcement.
@@ -164,13 +164,13 @@ fn release(lock: *mut c_void, free: impl Fn(u32)) {
         free(thread.id());
         thread.withdraw(head);
     } else {
-        cover::leave(lock, &free);
+        nesting::leave(lock, &free);
     }
 }
 
 /// Whether some thread has announced a lock in this memory and not withdrawn it.
 pub(crate) fn is_used(start: *const u8, len: usize) -> bool {
-    record::any_is_used(start, len)
+    thread_record::any_is_used(start, len)
 }
 
 /// The lock's word, and of which kind it is.
@@ -185,6 +185,6 @@ fn lock_of<O>(mem: &RawMem<O>, at: u64, word: Word) -> *mut c_void {
 
 /// Runs in a forked child: its thread has another id, and none of the parent's locks.
 extern "C" fn forget_parents() {
-    cover::forget_parents();
+    nesting::forget_parents();
     FORKS.fetch_add(1, Ordering::Relaxed);
 }

@@ -7,9 +7,9 @@ use core::sync::atomic::compiler_fence;
 
 use a0_core::LockError;
 
-use crate::thread::head::{self, Head};
-use crate::thread::record::{self, Record};
-use crate::thread::{Entry, MOST_LOCKS, THREAD, WORD_IN_ENTRY, notice_forks};
+use crate::robust_list::head::{self, Head};
+use crate::robust_list::thread_record::{self, Record};
+use crate::robust_list::{Entry, MOST_LOCKS, THREAD, WORD_IN_ENTRY, notice_forks};
 
 /// Locks after which the kernel is asked again which head is registered.
 const LOCKS_TO_A_LOOK: u32 = 8192;
@@ -23,7 +23,7 @@ pub(super) fn current() -> &'static Record {
         return thread;
     }
     notice_forks();
-    record::take(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs())
+    thread_record::take(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs())
 }
 
 /// Announces a lock.
@@ -87,7 +87,7 @@ pub(super) fn forget_parents() {
     if parent.id() != 0 && !parent.has_foreign(head) {
         head.set_pending(0);
     }
-    record::forget_all();
+    thread_record::forget_all();
 }
 
 /// The same lock in a list with our kind of entries.

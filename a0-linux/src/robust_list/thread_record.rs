@@ -10,8 +10,8 @@ use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicPtr, compiler_fence};
 
-use crate::thread::head::{self, Head};
-use crate::thread::{MOST_LOCKS, THREAD};
+use crate::robust_list::head::{self, Head};
+use crate::robust_list::{MOST_LOCKS, THREAD};
 
 /// In place of the head of a thread for which each lock is to go the long way: its `pending` is never free, and never a
 /// lock's.

@@ -13,7 +13,7 @@ use crate::transport::Transport;
 /// A lock that is held. Apart from the [`super::Draft`], which can stay in registers because only this has an address
 /// where things go wrong.
 #[derive(Debug)]
-pub(super) struct Held<'t, M: Mem, L: Lock<M>> {
+pub(super) struct HeldLock<'t, M: Mem, L: Lock<M>> {
     topic: &'t Transport<M, L>,
     /// Whether the working page and the sleepers need attention.
     touched: bool,
@@ -21,14 +21,14 @@ pub(super) struct Held<'t, M: Mem, L: Lock<M>> {
     own: PhantomData<*const ()>,
 }
 
-impl<'t, M: Mem, L: Lock<M>> Held<'t, M, L> {
+impl<'t, M: Mem, L: Lock<M>> HeldLock<'t, M, L> {
     #[inline(always)]
     pub(super) fn new(topic: &'t Transport<M, L>, how: Acquired) -> Self {
         // What this owner overwrites was possibly evicted by an owner before: whoever sees a byte of it must see that
         // eviction, as if this owner had committed it.
         topic.mem().fence(Release);
         // After a death, the working page may hold what was never committed, and sleepers may have missed a wake-up.
-        Held { topic, touched: how == Acquired::OwnerDied, own: PhantomData }
+        HeldLock { topic, touched: how == Acquired::OwnerDied, own: PhantomData }
     }
 
     #[inline(always)]
@@ -58,7 +58,7 @@ impl<'t, M: Mem, L: Lock<M>> Held<'t, M, L> {
     }
 }
 
-impl<M: Mem, L: Lock<M>> Drop for Held<'_, M, L> {
+impl<M: Mem, L: Lock<M>> Drop for HeldLock<'_, M, L> {
     fn drop(&mut self) {
         if !self.is_held() {
             return;

@@ -17,7 +17,7 @@ use rustix::time::ClockId;
 
 use crate::file::namespace;
 use crate::futex::{OWNER, OWNER_DIED, SHARED, WAITERS, deadline, os};
-use crate::thread::{self, Entry, Word};
+use crate::robust_list::{self, Entry, Word};
 
 /// Pauses of the processor before other threads are let run instead.
 const PAUSES: u32 = 256;
@@ -60,7 +60,7 @@ impl Mutex {
 
     /// The owner's thread id and two flags.
     pub(crate) const fn word(self) -> Field<u32> {
-        Field::at(self.at + thread::WORD_IN_ENTRY as u64)
+        Field::at(self.at + robust_list::WORD_IN_ENTRY as u64)
     }
 }
 
@@ -68,7 +68,7 @@ impl Mutex {
 #[inline(always)]
 pub(crate) fn lock<O>(mem: &RawMem<O>, mutex: Mutex, timeout: Option<Duration>) -> Result<Acquired, LockError> {
     let word = mem.atomic_u32(mutex.word());
-    let entry = thread::enter(mem, mutex.at, Word::Pi)?;
+    let entry = robust_list::enter(mem, mutex.at, Word::Pi)?;
     if word.compare_exchange(0, entry.tid(), Ordering::Acquire, Ordering::Relaxed).is_ok() {
         entry.keep();
         return Ok(Acquired::Clean);
@@ -79,7 +79,7 @@ pub(crate) fn lock<O>(mem: &RawMem<O>, mutex: Mutex, timeout: Option<Duration>) 
 /// Takes the mutex if it is free, or its owner is dead.
 pub(crate) fn try_lock<O>(mem: &RawMem<O>, mutex: Mutex) -> Result<Option<Acquired>, LockError> {
     let word = mem.atomic_u32(mutex.word());
-    let entry = thread::enter(mem, mutex.at, Word::Pi)?;
+    let entry = robust_list::enter(mem, mutex.at, Word::Pi)?;
     if word.compare_exchange(0, entry.tid(), Ordering::Acquire, Ordering::Relaxed).is_ok() {
         entry.keep();
         return Ok(Some(Acquired::Clean));
@@ -110,7 +110,7 @@ pub(crate) fn try_lock<O>(mem: &RawMem<O>, mutex: Mutex) -> Result<Option<Acquir
 #[inline(always)]
 pub(crate) fn unlock<O>(mem: &RawMem<O>, mutex: Mutex) {
     let word = mem.atomic_u32(mutex.word());
-    thread::leave(mem, mutex.at, Word::Pi, |tid| {
+    robust_list::leave(mem, mutex.at, Word::Pi, |tid| {
         if word.compare_exchange(tid, 0, Ordering::Release, Ordering::Relaxed).is_err() {
             // The kernel hands the lock to a waiter. Should it refuse, the word was overwritten by somebody who does
             // not keep to the protocol, and there is nothing left to release.
@@ -122,7 +122,7 @@ pub(crate) fn unlock<O>(mem: &RawMem<O>, mutex: Mutex) {
 /// Whether the calling thread has taken the mutex and not released it. A forked child has not, whatever its parent has. Asks
 /// the thread and not the word, to which others can write.
 pub(crate) fn is_held<O>(mem: &RawMem<O>, mutex: Mutex) -> bool {
-    thread::has(mem, mutex.at, Word::Pi)
+    robust_list::has(mem, mutex.at, Word::Pi)
 }
 
 /// Sleeps while the counter is `events`, at most `timeout`; whoever is woken owns the mutex.
@@ -135,7 +135,7 @@ pub(crate) fn wait_requeue<O>(
 ) -> Result<Option<Acquired>, LockError> {
     let word = mem.atomic_u32(mutex.word());
     // From the moment the kernel gives us the lock, our death must be noticed.
-    let entry = match thread::enter(mem, mutex.at, Word::Pi) {
+    let entry = match robust_list::enter(mem, mutex.at, Word::Pi) {
         Err(LockError::Fragile { .. }) => {
             // Sleeping there would end with a lock that nobody may have.
             std::thread::sleep(timeout.min(POLL));

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering::{Relaxed, Release};
 
-use super::Held;
+use super::HeldLock;
 use crate::error::Error;
 use crate::frame::FrameHeader;
 use crate::layout::{FRAME_HEADER, frame, header};
@@ -84,7 +84,7 @@ impl Draft {
     #[inline(always)]
     pub(super) fn alloc<'t, M: Mem, L: Lock<M>>(
         &mut self,
-        held: &mut Held<'t, M, L>,
+        held: &mut HeldLock<'t, M, L>,
         size: u64,
     ) -> Result<Slot<'t, M>, Error> {
         let plan = match plan(held.topic(), &self.state, size) {
@@ -120,7 +120,7 @@ impl Draft {
 
     /// Makes this the committed state.
     #[inline(always)]
-    pub(super) fn commit<M: Mem, L: Lock<M>>(&mut self, held: &mut Held<'_, M, L>) {
+    pub(super) fn commit<M: Mem, L: Lock<M>>(&mut self, held: &mut HeldLock<'_, M, L>) {
         held.touch();
         self.state.commit(held.topic().mem(), self.spare);
         self.spare ^= 1;
@@ -129,7 +129,7 @@ impl Draft {
 
     /// Makes this the committed state and releases the lock.
     #[inline(always)]
-    pub(super) fn commit_and_release<M: Mem, L: Lock<M>>(mut self, mut held: Held<'_, M, L>) {
+    pub(super) fn commit_and_release<M: Mem, L: Lock<M>>(mut self, mut held: HeldLock<'_, M, L>) {
         self.commit(&mut held);
         held.release(&self.state, self.spare);
     }
