@@ -1,12 +1,36 @@
-//! A reader's place in a topic.
+//! A reader's place in a topic, and what a read at it asks for and gives.
 
 use crate::error::Error;
 use crate::layout::FRAME_HEADER;
 use crate::lock::Lock;
 use crate::mem::Mem;
-use crate::read::Received;
 use crate::state::State;
 use crate::transport::Transport;
+
+/// Which frame a read takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Select {
+    /// The one after the last one read, or the oldest one left if that is gone.
+    Next,
+    /// The newest one.
+    Newest,
+}
+
+/// What a read gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Received {
+    /// Sequence number of the frame.
+    pub seq: u64,
+    /// Offset of the frame's data; it may be gone by now.
+    pub offset: u64,
+    /// Bytes of data, at the start of the buffer.
+    pub len: usize,
+    /// Frames between the one read before and this one: overwritten too early ([`Select::Next`]) or passed over
+    /// ([`Select::Newest`]).
+    pub missed: u64,
+}
 
 /// A reader's place in a topic: the last frame it has read. Costs nobody else anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -53,17 +53,21 @@ pub mod layout;
 mod lock;
 mod locked;
 mod mem;
+mod notify;
+mod open;
 pub mod packet;
 mod plan;
 mod read;
+mod sleep;
 mod state;
 mod text;
 pub mod time;
+mod topic_header;
 mod transport;
 mod upgrade;
 mod verify;
 
-pub use cursor::Cursor;
+pub use cursor::{Cursor, Received, Select};
 pub use error::{Corruption, Error, LockError};
 pub use frame::FrameHeader;
 pub use id::Id;
@@ -75,10 +79,11 @@ pub use mem::Mem;
 pub use mem::raw::{Access, RawMem};
 pub use mem::slice::SliceMem;
 pub use packet::{Encoder, FlatPacket, PacketError};
-pub use read::{Buffer, Received, Select};
+pub use read::Buffer;
 pub use state::State;
 pub use time::{Clock, TimeMono, TimeWall};
-pub use transport::{Transport, is_topic};
+pub use topic_header::is_topic;
+pub use transport::Transport;
 pub use verify::{Problem, Verified};
 
 /// The examples of the book that use this crate alone are tested, too.

@@ -1,22 +1,29 @@
-//! What the holder of the lock can do: allocate, commit, clear, resize, walk.
+//! Taking the lock, and what its holder can do: allocate, commit, clear, resize, walk.
 
 mod commit;
 mod held_lock;
 pub(crate) mod loan;
 
 use core::sync::atomic::Ordering::Relaxed;
+use core::time::Duration;
 
 use commit::Draft;
 pub use commit::Slot;
 use held_lock::HeldLock;
 
-use crate::error::{Corruption, Error};
+use crate::error::{Corruption, Error, LockError};
 use crate::frame::FrameHeader;
-use crate::layout::{WORKSPACE, frame, header};
+use crate::layout::{WORKSPACE, frame, header, page};
 use crate::lock::{Acquired, Lock};
 use crate::mem::Mem;
 use crate::state::State;
 use crate::transport::Transport;
+
+/// Tries at a consistent snapshot before the lock is tried for it.
+const SNAPSHOT_TRIES: u32 = 1000;
+
+/// Tries at the lock for a snapshot: writers that are so fast hold it most of the time.
+const LOCK_TRIES: u32 = 16;
 
 /// A locked topic; dropping it releases the lock and wakes sleeping readers if anything was committed.
 ///
@@ -36,6 +43,58 @@ use crate::transport::Transport;
 pub struct Locked<'t, M: Mem, L: Lock<M>> {
     held: HeldLock<'t, M, L>,
     draft: Draft,
+}
+
+impl<M: Mem, L: Lock<M>> Transport<M, L> {
+    /// Takes the lock, waiting at most `timeout` (`None`: as long as it takes).
+    ///
+    /// If the last holder died, what it had not committed is void, and everybody asleep is woken when this lock is
+    /// released.
+    ///
+    /// # Errors
+    /// [`Error::Lock`].
+    #[inline(always)]
+    pub fn lock(&self, timeout: Option<Duration>) -> Result<Locked<'_, M, L>, Error> {
+        Ok(self.acquire(timeout)?)
+    }
+
+    /// Takes the lock if it is free.
+    ///
+    /// # Errors
+    /// [`Error::Lock`].
+    pub fn try_lock(&self) -> Result<Option<Locked<'_, M, L>>, Error> {
+        Ok(self.lock_backend().try_lock(self.mem())?.map(|how| Locked::new(self, how)))
+    }
+
+    #[inline(always)]
+    pub(crate) fn acquire(&self, timeout: Option<Duration>) -> Result<Locked<'_, M, L>, LockError> {
+        // A polling reader may have these lines; fetched now, they arrive while the lock is taken, not one after the other.
+        self.mem().prefetch_for_write(page::off_head(1).offset());
+        self.mem().prefetch_for_write(header::COMMITTED_PAGE.offset());
+        let how = self.lock_backend().lock(self.mem(), timeout)?;
+        Ok(Locked::new(self, how))
+    }
+
+    /// The committed state, without taking the lock unless writers are so fast that no snapshot succeeds. Never waits.
+    ///
+    /// # Errors
+    /// [`Error::Contended`] if that happens while somebody holds the lock, or to a reader that cannot lock; [`Error::Lock`].
+    pub fn state(&self) -> Result<State, Error> {
+        for _ in 0..LOCK_TRIES {
+            for _ in 0..SNAPSHOT_TRIES {
+                if let Some(state) = State::snapshot(self.mem()) {
+                    return Ok(state);
+                }
+            }
+            match self.try_lock() {
+                Ok(Some(locked)) => return Ok(locked.state()),
+                Ok(None) => {}
+                Err(Error::Lock(LockError::ReadOnly)) => break,
+                Err(other) => return Err(other),
+            }
+        }
+        Err(Error::Contended)
+    }
 }
 
 impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {

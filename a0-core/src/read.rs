@@ -6,7 +6,7 @@ pub(crate) mod vouch;
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
-use crate::cursor::{Cursor, Link};
+use crate::cursor::{Cursor, Link, Received, Select};
 use crate::error::{Corruption, Error, LockError};
 use crate::layout::{FRAME_HEADER, frame};
 use crate::lock::Lock;
@@ -22,31 +22,6 @@ const READ_TRIES: u32 = 64;
 /// Looks at the last frame's link for each look at the header. Each of the latter takes lines from a writer that is about to
 /// change them.
 const LOOKS_AT_LINK: u32 = 64;
-
-/// Which frame a read takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Select {
-    /// The one after the last one read, or the oldest one left if that is gone.
-    Next,
-    /// The newest one.
-    Newest,
-}
-
-/// What a read gave.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Received {
-    /// Sequence number of the frame.
-    pub seq: u64,
-    /// Offset of the frame's data; it may be gone by now.
-    pub offset: u64,
-    /// Bytes of data, at the start of the buffer.
-    pub len: usize,
-    /// Frames between the one read before and this one: overwritten too early ([`Select::Next`]) or passed over
-    /// ([`Select::Newest`]).
-    pub missed: u64,
-}
 
 /// Where a read puts the data.
 pub trait Buffer {

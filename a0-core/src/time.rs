@@ -1,23 +1,15 @@
-//! Points in time, their text on the wire, and the clock that a platform
-//! supplies.
+//! Points in time, their text on the wire, and the clock that a platform supplies.
 
 mod civil;
+mod clock;
 mod mono;
 #[cfg(feature = "std")]
 mod system;
 mod wall;
 
+pub use clock::Clock;
 pub use mono::{TimeMono, TimeMonoText};
 pub use wall::{TimeWall, TimeWallText};
-
-/// Where a program gets the time from. Tests supply one that they set by hand.
-pub trait Clock {
-    /// Time since boot, including time asleep (Linux: `CLOCK_BOOTTIME`).
-    fn mono(&self) -> TimeMono;
-
-    /// Civil time (Linux: `CLOCK_REALTIME`).
-    fn wall(&self) -> TimeWall;
-}
 
 /// What is wrong with a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering::{Relaxed, Release};
 use crate::layout::{Field, header, page};
 use crate::mem::Mem;
 use crate::state::State;
-use crate::transport::{magic_word, version_word};
+use crate::topic_header::{magic_word, version_word};
 
 const MARK: u64 = 0x0101;
 const OLD_PAGE_0: u64 = 56;

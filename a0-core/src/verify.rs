@@ -10,7 +10,8 @@ use crate::layout::{WORKSPACE, header, page};
 use crate::lock::Lock;
 use crate::mem::Mem;
 use crate::state::State;
-use crate::transport::{Transport, check_header};
+use crate::topic_header::check_header;
+use crate::transport::Transport;
 
 /// Looks at both pages, all of which must show the same difference before it is believed: a writer that is just
 /// unlocking explains a few of them.
@@ -367,7 +368,7 @@ mod tests {
     fn header() {
         let header = |field, value| after(&[(field, value)]);
         assert_eq!(header(header::MAGIC_WORD, 1), [Problem::Corrupt(Corruption::Magic)]);
-        let version = crate::transport::version_word() + (1 << 16);
+        let version = crate::topic_header::version_word() + (1 << 16);
         assert_eq!(
             header(header::VERSION_WORD, version),
             [Problem::Corrupt(Corruption::Version { major: 0, minor: 4 })]

@@ -3,8 +3,8 @@
 //! The look behind each copy goes to cache lines that a busy writer changes all the time, and getting them takes longer than
 //! all the rest. Where many frames wait, one look serves them all: if the oldest was still there, the newer ones were.
 
-use super::{Fetch, Fetched, Received, Select};
-use crate::cursor::Cursor;
+use super::{Fetch, Fetched};
+use crate::cursor::{Cursor, Received, Select};
 use crate::error::Error;
 use crate::layout::FRAME_HEADER;
 use crate::lock::Lock;

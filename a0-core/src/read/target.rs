@@ -2,8 +2,7 @@
 
 use core::sync::atomic::Ordering::Acquire;
 
-use super::Select;
-use crate::cursor::{Cursor, Link};
+use crate::cursor::{Cursor, Link, Select};
 use crate::error::{Corruption, Error};
 use crate::layout::frame;
 use crate::lock::Lock;
