@@ -5,8 +5,10 @@
 //! Thread ids mean something else in another PID namespace, so both also say whose they are, as topics do.
 
 pub(crate) mod hold;
+pub(crate) mod layout;
 mod long;
 mod short;
+pub(crate) mod sight;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,87 +19,18 @@ use a0_core::{Access, LockError, Mem, RawMem};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
+use crate::deadman::layout::{DeadmanLayout, PID_NAMESPACE};
+use crate::deadman::sight::{DeadmanSight, Until, owner_of, pause};
 use crate::file::error::FileError;
 use crate::file::kind::Kind;
 use crate::file::mapping::Mapping;
-use crate::file::{FileOptions, TopicFile, namespace};
-use crate::futex::{OWNER, OWNER_DIED, WAITERS};
-
-use hold::DeadmanHold;
-
-/// Whose thread ids stand in the file: a number of the PID namespace of those who may take it, 0 if nobody has said so.
-/// In both layouts these bytes are padding behind the first word that can have an owner, which 0.3 never writes.
-pub(crate) const PID_NAMESPACE: Field<u32> = Field::at(20);
+use crate::file::namespace;
+use crate::file::opened::TopicFile;
+use crate::file::options::FileOptions;
+use crate::futex::{OWNER_DIED, WAITERS};
 
 /// The longest sleep in one go: whatever is missed, by whomever, is noticed after that.
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
-
-/// Between two looks of those who cannot sleep on the file, because they may not write to it.
-const POLL: Duration = Duration::from_millis(5);
-
-/// A look is repeated while others take and release; after so many tries any answer was true a moment ago.
-const LOOKS: u32 = 100;
-
-/// Which deadman a new file is to hold. The size of an existing file says what that one is.
-///
-/// Programs of AlephZero 0.3 do not compare: on a file of the other layout they see a deadman that nobody has taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum DeadmanLayout {
-    /// 32 bytes, as C and C++ programs with AlephZero 0.3.15 use it.
-    #[default]
-    Bytes32,
-    /// 72 bytes, as the Python package (0.3.17) and the programs `api` and `log` use it.
-    Bytes72,
-}
-
-impl DeadmanLayout {
-    /// Bytes of the file.
-    pub const fn size(self) -> u64 {
-        match self {
-            DeadmanLayout::Bytes32 => 32,
-            DeadmanLayout::Bytes72 => 72,
-        }
-    }
-
-    /// The layout of a file of this size, if there is one.
-    pub const fn of_size(size: u64) -> Option<DeadmanLayout> {
-        match size {
-            32 => Some(DeadmanLayout::Bytes32),
-            72 => Some(DeadmanLayout::Bytes72),
-            _ => None,
-        }
-    }
-}
-
-/// What a deadman looked like at some moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DeadmanSight {
-    /// Whether somebody has it.
-    pub taken: bool,
-    /// The thread that has it, or is just taking or releasing it.
-    pub owner: Option<u32>,
-    /// Nobody has it, because the last owner died.
-    pub owner_died: bool,
-    /// How often it was taken; wraps.
-    pub token: u64,
-    /// The PID namespace to which the owner's thread id belongs, if that is not the caller's, or the caller cannot tell.
-    pub other_namespace: Option<u32>,
-    /// What was found in the owner's word.
-    word: u32,
-    /// The event counter, where there is one.
-    events: u32,
-}
-
-/// What a [`DeadmanFile::sleep`] is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Until {
-    /// Somebody takes it.
-    Taken,
-    /// Its owner releases it, or dies.
-    Released,
-}
 
 /// An open deadman. Clones share the mapping.
 #[derive(Clone, Debug)]
@@ -141,27 +74,6 @@ impl DeadmanFile {
     /// Its layout.
     pub fn layout(&self) -> DeadmanLayout {
         self.open.layout
-    }
-
-    /// Takes it for the calling thread, unless somebody has it, or keeps everybody from taking it for a tenth of a second: `None`.
-    /// The thread keeps it until the hold is dropped, or
-    /// the thread dies.
-    ///
-    /// # Errors
-    /// [`LockError::ReadOnly`], [`LockError::TooMany`]; [`LockError::StaleOwner`] or
-    /// [`LockError::Os`] if the file was damaged by a program that does not keep to the protocol.
-    pub fn try_take(&self) -> Result<Option<DeadmanHold>, LockError> {
-        if !self.is_writable() {
-            return Err(LockError::ReadOnly);
-        }
-        if self.look_closely().owner.is_some() {
-            return Ok(None);
-        }
-        let taken = match self.open.layout {
-            DeadmanLayout::Bytes32 => short::try_take(self.mem()),
-            DeadmanLayout::Bytes72 => long::try_take(self.mem()),
-        };
-        Ok(taken?.map(|how| DeadmanHold::new(self, how)))
     }
 
     /// What it looks like now. Makes no system call, and changes nothing.
@@ -212,7 +124,7 @@ impl DeadmanFile {
         }
     }
 
-    fn is_writable(&self) -> bool {
+    pub(crate) fn is_writable(&self) -> bool {
         self.mem().access() == Access::ReadWrite
     }
 
@@ -234,18 +146,6 @@ impl DeadmanFile {
     }
 }
 
-/// How a deadman was taken.
-#[derive(Clone, Copy, Debug)]
-struct Took {
-    token: u64,
-    previous_owner_died: bool,
-}
-
-/// The thread id in a word, if there is one.
-fn owner_of(word: u32) -> Option<u32> {
-    Some(word & OWNER).filter(|owner| *owner != 0)
-}
-
 /// Whether there is such a thread, of this process or another.
 fn exists(thread: u32) -> bool {
     let pid = i32::try_from(thread).ok().and_then(Pid::from_raw);
@@ -258,24 +158,4 @@ fn bury(mem: &RawMem<Mapping>, word: Field<u32>, owner: u32) {
     let mark = |word| (owner_of(word) == Some(owner)).then_some((word & WAITERS) | OWNER_DIED);
     // If it is somebody else's by now, that one lives.
     let _ = mem.atomic_u32(word).fetch_update(Relaxed, Relaxed, mark);
-}
-
-/// Lets time pass.
-fn pause(at_most: Duration) {
-    std::thread::sleep(at_most.min(POLL));
-}
-
-/// Looks at several words as if at once: until the first one is the same before and after.
-fn steadily(mem: &RawMem<Mapping>, word: Field<u32>, look: impl Fn(u32) -> DeadmanSight) -> DeadmanSight {
-    use std::sync::atomic::Ordering::{Acquire, Relaxed};
-    let mut found = mem.load_u32(word, Acquire);
-    for _ in 1..LOOKS {
-        let seen = look(found);
-        // That somebody waits changes nothing.
-        if (mem.load_u32(word, Relaxed) ^ found) & !WAITERS == 0 {
-            return seen;
-        }
-        found = mem.load_u32(word, Acquire);
-    }
-    look(found)
 }

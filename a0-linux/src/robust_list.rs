@@ -32,25 +32,19 @@
 //! Which head is registered may change, so the kernel is asked whenever there is time, and now and then in any case.
 #![allow(unsafe_code)]
 
-use core::cell::Cell;
 use core::ffi::c_void;
-use core::sync::atomic::{AtomicU32, Ordering};
-use std::sync::Once;
 
-use a0_core::layout::header;
 use a0_core::{LockError, RawMem};
 
-use thread_record::Record;
+pub use fork::fork_count;
+use head::PI;
+pub(crate) use head::WORD_IN_ENTRY;
+use thread_record::THREAD;
 
+mod fork;
 mod head;
 mod nesting;
 mod thread_record;
-
-/// Locks that one thread can hold at the same time.
-const MOST_LOCKS: usize = 8;
-
-/// Distance from an entry to its lock word, in our own heads and those of 0.3.
-pub(crate) const WORD_IN_ENTRY: isize = (header::LOCK_WORD.offset() - header::MUTEX_NEXT.offset()) as isize;
 
 /// How the kernel wakes those who sleep on a word whose owner has died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,17 +55,6 @@ pub(crate) enum Word {
     Plain,
 }
 
-/// Marks an entry whose word is a [`Word::Pi`].
-const PI: usize = 1;
-
-/// How often this process and its ancestors have forked, as far as that was noticed.
-static FORKS: AtomicU32 = AtomicU32::new(0);
-
-thread_local! {
-    /// Without a destructor, so that threads can lock until they are no more.
-    static THREAD: Cell<&'static Record> = const { Cell::new(&thread_record::NOBODY) };
-}
-
 /// The calling thread's kernel id, as it stands in lock words; right in a forked child, too.
 #[inline(always)]
 pub fn id() -> u32 {
@@ -79,23 +62,6 @@ pub fn id() -> u32 {
         0 => nesting::current().id(),
         id => id,
     }
-}
-
-/// A number that is another one in a process forked from this one after the call.
-#[inline]
-pub fn fork_count() -> u32 {
-    notice_forks();
-    FORKS.load(Ordering::Relaxed)
-}
-
-#[inline]
-fn notice_forks() {
-    static HANDLER: Once = Once::new();
-    HANDLER.call_once(|| {
-        // SAFETY: the handler only stores to memory that is there and counts, which a forked child may do.
-        // Failure means no memory for the handler; then a forked child must not use the topics of its parent.
-        let _ = unsafe { libc::pthread_atfork(None, None, Some(forget_parents)) };
-    });
 }
 
 /// An announced attempt at a lock. Dropping it withdraws the announcement; [`Entry::keep`] is for success.
@@ -142,7 +108,7 @@ pub(crate) fn enter<O>(mem: &RawMem<O>, at: u64, word: Word) -> Result<Entry, Lo
         thread.announce(head, lock);
         return Ok(Entry { tid: thread.id(), lock });
     }
-    nesting::enter(lock)
+    Ok(Entry { tid: nesting::enter(lock)?, lock })
 }
 
 /// Runs `free`, which is to release a lock of the thread with this id, and withdraws its announcement.
@@ -181,10 +147,4 @@ fn lock_of<O>(mem: &RawMem<O>, at: u64, word: Word) -> *mut c_void {
         Word::Pi => lock.map_addr(|address| address | PI),
         Word::Plain => lock,
     }
-}
-
-/// Runs in a forked child: its thread has another id, and none of the parent's locks.
-extern "C" fn forget_parents() {
-    nesting::forget_parents();
-    FORKS.fetch_add(1, Ordering::Relaxed);
 }

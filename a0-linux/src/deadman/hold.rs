@@ -2,9 +2,11 @@
 
 use std::marker::PhantomData;
 
-use a0_core::Mem;
+use a0_core::{LockError, Mem};
 
-use crate::deadman::{DeadmanFile, DeadmanLayout, Took, long, owner_of, short};
+use crate::deadman::layout::DeadmanLayout;
+use crate::deadman::sight::{Took, owner_of};
+use crate::deadman::{DeadmanFile, long, short};
 use crate::robust_list;
 
 /// A deadman that the calling thread has taken. Dropping this releases it.
@@ -33,8 +35,31 @@ pub struct DeadmanHold {
     of_this_thread: PhantomData<*const ()>,
 }
 
+impl DeadmanFile {
+    /// Takes it for the calling thread, unless somebody has it, or keeps everybody from taking it for a tenth of a second: `None`.
+    /// The thread keeps it until the hold is dropped, or
+    /// the thread dies.
+    ///
+    /// # Errors
+    /// [`LockError::ReadOnly`], [`LockError::TooMany`]; [`LockError::StaleOwner`] or
+    /// [`LockError::Os`] if the file was damaged by a program that does not keep to the protocol.
+    pub fn try_take(&self) -> Result<Option<DeadmanHold>, LockError> {
+        if !self.is_writable() {
+            return Err(LockError::ReadOnly);
+        }
+        if self.look_closely().owner.is_some() {
+            return Ok(None);
+        }
+        let taken = match self.layout() {
+            DeadmanLayout::Bytes32 => short::try_take(self.mem()),
+            DeadmanLayout::Bytes72 => long::try_take(self.mem()),
+        };
+        Ok(taken?.map(|how| DeadmanHold::new(self, how)))
+    }
+}
+
 impl DeadmanHold {
-    pub(super) fn new(file: &DeadmanFile, how: Took) -> DeadmanHold {
+    fn new(file: &DeadmanFile, how: Took) -> DeadmanHold {
         DeadmanHold { file: file.clone(), thread: robust_list::id(), how, of_this_thread: PhantomData }
     }
 

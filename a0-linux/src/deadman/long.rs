@@ -6,7 +6,8 @@ use std::time::Duration;
 use a0_core::layout::Field;
 use a0_core::{Acquired, LockError, Mem, RawMem};
 
-use crate::deadman::{DeadmanSight, PID_NAMESPACE, Took, Until, owner_of, pause, steadily};
+use crate::deadman::layout::PID_NAMESPACE;
+use crate::deadman::sight::{DeadmanSight, Took, Until, owner_of, pause, steadily};
 use crate::file::mapping::Mapping;
 use crate::futex::OWNER_DIED;
 use crate::pi_mutex::{self, Mutex};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use a0_core::layout::Field;
 use a0_core::{LockError, Mem, RawMem};
 
-use crate::deadman::{DeadmanSight, Took, owner_of, steadily};
+use crate::deadman::sight::{DeadmanSight, Took, owner_of, steadily};
 use crate::file::mapping::Mapping;
 use crate::futex::{self, OWNER, OWNER_DIED, WAITERS};
 use crate::robust_list::{self, Word};

@@ -18,7 +18,8 @@ use crate::file::directory::{self, Turn};
 use crate::file::error::FileError;
 use crate::file::kind::Kind;
 use crate::file::mapping::Mapping;
-use crate::file::{FileOptions, TopicFile, check_pages, open_existing};
+use crate::file::opened::{TopicFile, check_pages, open_existing};
+use crate::file::options::FileOptions;
 
 /// What names of unfinished files start with, the same as in 0.3: programs that look for topics skip them.
 const PREFIX: &str = ".alephzero_mkstemp.";

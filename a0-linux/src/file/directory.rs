@@ -5,11 +5,11 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, flock, fstat, lstat, openat, stat};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, fstat, lstat, openat, stat};
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::file::error::FileError;
-use crate::file::way::{Obstacle, Way};
+use crate::file::way::{Obstacle, Way, is_removed};
 
 /// How long a creator waits for another one. A topic takes milliseconds to create; this is for a creator that was
 /// stopped in the middle, and a foreign lock on the directory.
@@ -29,11 +29,6 @@ pub(super) fn create(dir: &Path, mode: u32) -> Result<Option<OwnedFd>, FileError
         Obstacle::Known(error) => error,
         Obstacle::Refused(at, errno) => FileError::os(&at, "look at", errno),
     })
-}
-
-/// Whether this directory was, or is being, removed: for a moment it still has its name, but takes no files any more.
-pub(super) fn is_removed(dir: &Stat) -> bool {
-    dir.st_nlink == 0
 }
 
 /// Whether it is a symbolic link, and not what one leads to.

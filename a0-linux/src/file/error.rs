@@ -7,7 +7,7 @@ use a0_core::layout::WORKSPACE;
 use rustix::io::Errno;
 use thiserror::Error;
 
-use crate::file::Mode;
+use crate::file::options::Mode;
 
 /// Why a topic file could not be opened, created or removed.
 #[derive(Debug, Error)]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use a0_core::layout::{Field, WORKSPACE, header};
 
-use crate::deadman::{self, DeadmanLayout};
+use crate::deadman::layout::{DeadmanLayout, PID_NAMESPACE};
 use crate::file::error::FileError;
 
 /// What a file is to hold.
@@ -33,7 +33,7 @@ impl Kind {
     pub(super) fn pid_namespace(self) -> Field<u32> {
         match self {
             Kind::Topic => header::PID_NAMESPACE,
-            Kind::Deadman => deadman::PID_NAMESPACE,
+            Kind::Deadman => PID_NAMESPACE,
         }
     }
 

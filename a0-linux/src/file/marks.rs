@@ -7,8 +7,8 @@ use std::ops::RangeInclusive;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use crate::file::TopicFile;
 use crate::file::ofd::{self, How};
+use crate::file::opened::TopicFile;
 use crate::robust_list::fork_count;
 
 /// The byte that stands for 0.
@@ -55,7 +55,7 @@ impl Drop for Mark {
 #[cfg(test)]
 mod tests {
     use crate::FileOptions;
-    use crate::file::TopicFile;
+    use crate::file::opened::TopicFile;
 
     #[test]
     fn marks_are_seen_by_others_until_they_are_dropped_or_the_file_is_closed() {

@@ -20,10 +20,10 @@ use a0_core::RawMem;
 use a0_core::layout::Field;
 use rustix::io::Errno;
 
-use crate::file::Mode;
 use crate::file::error::FileError;
 use crate::file::mapping::Mapping;
 use crate::file::ofd::{self, How};
+use crate::file::options::Mode;
 
 /// How long a topic may look foreign before that is believed: somebody may be just about to close it, or to change
 /// the mark.

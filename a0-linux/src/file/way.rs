@@ -9,11 +9,12 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, PROC_SUPER_MAGIC, fchmod, fstat, fstatfs, mkdirat, open, openat, readlinkat};
+use rustix::fs::{
+    FileType, Mode, OFlags, PROC_SUPER_MAGIC, Stat, fchmod, fstat, fstatfs, mkdirat, open, openat, readlinkat,
+};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::geteuid;
 
-use crate::file::directory::is_removed;
 use crate::file::error::FileError;
 
 /// Links on one way, as in the kernel.
@@ -209,4 +210,9 @@ fn make(dir: &OwnedFd, name: &OsStr, mode: u32) -> Result<(), Errno> {
     let mode = Mode::from_raw_mode(mode & 0o7777) | inherited;
     let shared = mode.intersects(Mode::WGRP | Mode::WOTH);
     fchmod(&made, if shared { mode | Mode::SVTX } else { mode })
+}
+
+/// Whether this directory was, or is being, removed: for a moment it still has its name, but takes no files any more.
+pub(super) fn is_removed(dir: &Stat) -> bool {
+    dir.st_nlink == 0
 }

@@ -4,7 +4,14 @@
 use core::cell::Cell;
 use core::ptr::null;
 
+use a0_core::layout::header;
 use rustix::io::Errno;
+
+/// Distance from an entry to its lock word, in our own heads and those of 0.3.
+pub(crate) const WORD_IN_ENTRY: isize = (header::LOCK_WORD.offset() - header::MUTEX_NEXT.offset()) as isize;
+
+/// Marks an entry whose word is a priority-inheritance lock.
+pub(super) const PI: usize = 1;
 
 /// `struct robust_list_head` of the kernel. Only its thread uses it.
 #[repr(C)]

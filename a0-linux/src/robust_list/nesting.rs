@@ -7,9 +7,9 @@ use core::sync::atomic::compiler_fence;
 
 use a0_core::LockError;
 
-use crate::robust_list::head::{self, Head};
-use crate::robust_list::thread_record::{self, Record};
-use crate::robust_list::{Entry, MOST_LOCKS, THREAD, WORD_IN_ENTRY, notice_forks};
+use crate::robust_list::fork::notice_forks;
+use crate::robust_list::head::{self, Head, PI, WORD_IN_ENTRY};
+use crate::robust_list::thread_record::{self, MOST_LOCKS, Record, THREAD};
 
 /// Locks after which the kernel is asked again which head is registered.
 const LOCKS_TO_A_LOOK: u32 = 8192;
@@ -26,10 +26,10 @@ pub(super) fn current() -> &'static Record {
     thread_record::take(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs())
 }
 
-/// Announces a lock.
+/// Announces a lock; gives the calling thread's id.
 #[cold]
 #[inline(never)]
-pub(super) fn enter(lock: *mut c_void) -> Result<Entry, LockError> {
+pub(super) fn enter(lock: *mut c_void) -> Result<u32, LockError> {
     let thread = current();
     thread.look()?;
     thread.set_countdown(LOCKS_TO_A_LOOK);
@@ -44,7 +44,7 @@ pub(super) fn enter(lock: *mut c_void) -> Result<Entry, LockError> {
     } else {
         thread.nest(count, lock);
     }
-    Ok(Entry { tid: thread.id(), lock })
+    Ok(thread.id())
 }
 
 /// Releases a lock and withdraws its announcement.
@@ -80,16 +80,6 @@ pub(super) fn is_alone() -> bool {
     known && thread.count() == 1 && !thread.has_foreign(head) && head.is_empty()
 }
 
-/// In a forked child: what the parent has announced.
-pub(super) fn forget_parents() {
-    let parent = THREAD.get();
-    let head = parent.registered();
-    if parent.id() != 0 && !parent.has_foreign(head) {
-        head.set_pending(0);
-    }
-    thread_record::forget_all();
-}
-
 /// The same lock in a list with our kind of entries.
 fn linked(lock: *mut c_void) -> usize {
     lock.addr().wrapping_add_signed(-WORD_IN_ENTRY)
@@ -97,7 +87,7 @@ fn linked(lock: *mut c_void) -> usize {
 
 /// Stores the link of this lock.
 fn link(lock: *mut c_void, next: usize) {
-    let link: *mut usize = lock.map_addr(|at| (at & !super::PI).wrapping_add_signed(-WORD_IN_ENTRY)).cast();
+    let link: *mut usize = lock.map_addr(|at| (at & !PI).wrapping_add_signed(-WORD_IN_ENTRY)).cast();
     // SAFETY: the entry begins in the lock's memory, 8-byte aligned, as that starts on a multiple of 8. The memory is
     // mapped: the lock is just being taken, or it is held and its guard borrows it, or that was leaked and the `Mapping`
     // stays. Only the kernel ever reads the link.
@@ -134,13 +124,6 @@ impl Record {
         // SAFETY: records are never freed.
         unsafe { head::register(&raw const self.spare) }?;
         Ok(&raw const self.spare)
-    }
-
-    /// Whether `pending` of the head is in use by somebody else: another copy of this library, the one of 0.3, or
-    /// the C library that a signal has interrupted.
-    fn has_foreign(&self, head: &Head) -> bool {
-        let pending = head.pending();
-        pending != 0 && !self.held[..self.count()].iter().any(|held| self.entry(held.load(Relaxed)) == pending)
     }
 
     /// Announces a lock besides `count` of ours, or besides somebody else's.

@@ -11,7 +11,9 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicPtr, compiler_fence};
 
 use crate::robust_list::head::{self, Head};
-use crate::robust_list::{MOST_LOCKS, THREAD};
+
+/// Locks that one thread can hold at the same time.
+pub(super) const MOST_LOCKS: usize = 8;
 
 /// In place of the head of a thread for which each lock is to go the long way: its `pending` is never free, and never a
 /// lock's.
@@ -25,6 +27,11 @@ unsafe impl Sync for Nowhere {}
 /// What all threads have before their first lock. Never written to.
 pub(super) static NOBODY: Record = Record::new();
 
+thread_local! {
+    /// Without a destructor, so that threads can lock until they are no more.
+    pub(super) static THREAD: Cell<&'static Record> = const { Cell::new(&NOBODY) };
+}
+
 /// All records there are.
 static ALL: AtomicPtr<Record> = AtomicPtr::new(null_mut());
 
@@ -35,7 +42,7 @@ pub(super) struct Record {
     head: Cell<*const Head>,
     /// Distance from an entry of the registered head to its word.
     word_offset: Cell<isize>,
-    /// The addresses of the lock words that the thread has announced, oldest first, each with [`PI`](super::PI).
+    /// The addresses of the lock words that the thread has announced, oldest first, each with [`PI`](head::PI).
     pub(super) held: [AtomicPtr<c_void>; MOST_LOCKS],
     /// After so many locks, the kernel is asked again for the head.
     countdown: Cell<u32>,
@@ -159,6 +166,13 @@ impl Record {
     /// How many locks are held or being taken.
     pub(super) fn count(&self) -> usize {
         self.held.iter().position(|held| held.load(Relaxed).is_null()).unwrap_or(MOST_LOCKS)
+    }
+
+    /// Whether `pending` of the head is in use by somebody else: another copy of this library, the one of 0.3, or
+    /// the C library that a signal has interrupted.
+    pub(super) fn has_foreign(&self, head: &Head) -> bool {
+        let pending = head.pending();
+        pending != 0 && !self.held[..self.count()].iter().any(|held| self.entry(held.load(Relaxed)) == pending)
     }
 
     /// Forgets one of them.
