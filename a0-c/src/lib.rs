@@ -14,6 +14,7 @@ pub mod cfg;
 pub mod deadman;
 pub mod discovery;
 pub mod error;
+pub mod header;
 pub mod loan;
 pub mod log;
 pub mod options;

@@ -6,11 +6,12 @@ use std::path::Path;
 use cbindgen::{Builder, Config};
 
 /// In this order they appear in the header.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     "error",
     "user",
     "options",
     "packet",
+    "header",
     "pubsub",
     "view",
     "zero_copy",
