@@ -71,6 +71,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         // A polling reader may have these lines; fetched now, they arrive while the lock is taken, not one after the other.
         self.mem().prefetch_for_write(page::off_head(1).offset());
         self.mem().prefetch_for_write(header::COMMITTED_PAGE.offset());
+        // Guard Lock.
         let how = self.lock_backend().lock(self.mem(), timeout)?;
         Ok(Locked::new(self, how))
     }

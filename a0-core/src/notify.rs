@@ -19,7 +19,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     /// Whether a program built on the 0.3 C core has been seen here.
     #[inline]
     pub fn has_foreign_users(&self) -> bool {
-        // The link before the mark, as they are stored the other way round. Acquire: whoever finds the link cleared finds
+        // Guard ForeignMark. The link before the mark, as they are stored the other way round. Acquire: whoever finds the link cleared finds
         // the mark.
         self.mem().load_u64(header::MUTEX_PREV, Acquire) != 0 || self.mem().load_u32(header::FOREIGN, Relaxed) != 0
     }
@@ -27,7 +27,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     /// Sets a sleeper bit; gives the word as it is now.
     pub(crate) fn announce(&self, bit: u32) -> u32 {
         let word = self.mem().fetch_or_u32(header::SLEEPERS, bit, AcqRel) | bit;
-        // The other half of the barrier in `wake_sleepers`: either the publisher sees the bit, or we see its commit.
+        // Guard SeqCstFences, the other half is in `wake_sleepers`: either the publisher sees the bit, or we see its commit.
         self.mem().fence(SeqCst);
         word
     }
@@ -35,7 +35,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     /// Wakes whoever sleeps, after the lock was released. No system call if nobody does.
     #[inline(always)]
     pub(crate) fn wake_sleepers(&self) {
-        // The commit before, the load of the sleeper bits behind: see `announce`.
+        // Guard SeqCstFences: the commit before, the load of the sleeper bits behind. The other half is in `announce`.
         self.mem().fence_after_rmw();
         let sleepers = self.mem().load_u32(header::SLEEPERS, Relaxed) & SLEEPER_BITS;
         let foreign = self.mem().load_u32(header::FOREIGN, Relaxed) != 0;
@@ -60,7 +60,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
             if word & SLEEPER_BITS == 0 {
                 break 0;
             }
-            // The epoch makes a sleeper that is about to wait with the old word return at once.
+            // Guard WakeEpoch: the epoch makes a sleeper that is about to wait with the old word return at once.
             let next = (word & !SLEEPER_BITS).wrapping_add(EPOCH);
             match self.mem().cas_u32(header::SLEEPERS, word, next, AcqRel) {
                 Ok(_) => break word & SLEEPER_BITS,
@@ -71,6 +71,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
             self.lock_backend().wake(self.mem(), header::SLEEPERS);
         }
         if sleepers & REQUEUE_SLEEPER != 0 || foreign {
+            // Guard WakeEvent: a sleeper that is about to wait for the old count returns at once.
             self.mem().fetch_add_u32(header::EVENTS, 1, AcqRel);
             self.lock_backend().requeue(self.mem());
         }

@@ -320,7 +320,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     /// Whether everything from this sequence number on was there all the time until now.
     #[inline(always)]
     fn is_live_from(&self, seq: u64) -> bool {
-        // Orders the copy before the check: if the copy saw a byte of a later frame, the check sees that the frame is
+        // Guards AcquireFences, ReleaseFences, LockFence, EvictionCommit, Validation: the copy comes before the check. If the copy saw a byte of a later frame, the check sees that the frame is
         // gone, because writers commit an eviction, then fence, before they overwrite.
         self.mem().fence(Acquire);
         State::validate_low(self.mem()) <= seq

@@ -14,7 +14,7 @@ use crate::transport::Transport;
 impl<M: Mem, L: Lock<M>> Transport<M, L> {
     /// Sleeps until something is committed, at most `at_most`, unless `ready` says that there is no need to.
     ///
-    /// Returns early for many reasons, so call it in a loop. Keep `at_most` short (20 to 100 ms): a writer that is
+    /// Returns early for many reasons, so call it in a loop. Guard BoundedSleep: keep `at_most` short (20 to 100 ms), as a writer that is
     /// killed right before it would wake us, or the first 0.3 program to write, does not wake us.
     ///
     /// # Errors
@@ -25,7 +25,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
             return Err(LockError::CannotSleep.into());
         }
         if self.has_foreign_users() {
-            // Acquire: a commit that counted before this load is visible to `ready`. One that counts later changes
+            // Guard WakeEvent. Acquire: a commit that counted before this load is visible to `ready`. One that counts later changes
             // the counter, so the wait returns at once.
             let events = self.mem().load_u32(header::EVENTS, Acquire);
             self.announce(REQUEUE_SLEEPER);
@@ -36,6 +36,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
                 drop(Locked::new(self, how));
             }
         } else {
+            // Guard WakeEpoch: whoever wakes changes the word, and then it is not slept on.
             let announced = self.announce(PLAIN_SLEEPER);
             if ready() {
                 return Ok(());

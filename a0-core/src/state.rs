@@ -95,15 +95,15 @@ impl State {
     /// from the first reading gives the mixture away.
     #[inline(always)]
     pub(crate) fn snapshot<M: Mem + ?Sized>(mem: &M) -> Option<State> {
-        // Acquire: the page's words must be at least as new as this index.
+        // Guard FlipAcquire: the page's words must be at least as new as this index.
         let index = mem.load_u8(header::COMMITTED_PAGE, Acquire);
         let first = State::load_page(mem, index);
-        // Orders the page's words before the second load of the index.
+        // Guards AcquireFences, IndexRecheck: the page's words come before the second load of the index.
         mem.fence(Acquire);
         if mem.load_u8(header::COMMITTED_PAGE, Relaxed) != index {
             return None;
         }
-        // Orders the second load of the index before the second reading of the words.
+        // Guards AcquireFences, SecondReading: the second load of the index comes before the second reading of the words.
         mem.fence(Acquire);
         (State::load_page(mem, index) == first).then_some(first)
     }
@@ -118,7 +118,7 @@ impl State {
         of_page(index, |index| mem.load_u64(page::seq_high(index), Relaxed)) > seq
     }
 
-    /// The lowest live sequence number, for validating what was just copied. Call it behind an acquire fence.
+    /// The lowest live sequence number, for validating what was just copied: guard Validation. Call it behind an acquire fence.
     ///
     /// A single load of the page's word is enough, although a writer may be changing that page: numbers only grow, so
     /// what it can give is the value that the index stands for or a newer one, and both refuse what is gone.
@@ -132,18 +132,19 @@ impl State {
     #[inline(always)]
     pub(crate) fn commit<M: Mem + ?Sized>(&self, mem: &M, spare: u8) {
         self.store_page(mem, spare);
-        // Release: whoever sees the flip sees the page, and every frame byte stored before.
+        // Guards FlipRelease, FlipAcquire, PageBeforeFlip: whoever sees the flip sees the page, and every frame byte stored
+        // before.
         mem.store_u8(header::COMMITTED_PAGE, spare, Release);
         let events = mem.load_u32(header::EVENTS, Relaxed);
         // Release: a sleeper that reads the new count also finds the new state. A plain store is enough under the
         // lock: 0.3 reads the counter under the lock too, and our own requeue sleepers announce themselves in SLEEPERS.
         mem.store_u32(header::EVENTS, events.wrapping_add(1), Release);
-        // Whatever the caller overwrites next (frames just evicted, the page that is now the working one) becomes
+        // Guards ReleaseFences, AcquireFences: whatever the caller overwrites next (frames just evicted, the page that is now the working one) becomes
         // visible only behind the flip: a reader that sees such a byte, and then an acquire fence, sees the flip.
         mem.fence(Release);
     }
 
-    /// Copies the committed page onto the working page.
+    /// Copies the committed page onto the working page: guard WorkingPageRefresh.
     ///
     /// A 0.3 process that is handed the lock inside a wait looks at the working page without refreshing it, and
     /// would miss news otherwise; and what a dead writer left there must not be found.

@@ -15,7 +15,7 @@ pub fn is_topic<M: Mem + ?Sized>(mem: &M) -> bool {
 /// Whether this is memory that nobody has initialised, or not to the end.
 pub(crate) fn is_uninitialized<M: Mem + ?Sized>(mem: &M) -> bool {
     let start = mem.load_u64(header::MAGIC_WORD, Relaxed);
-    // Acquire: the rest of the header was stored before.
+    // Guard MarkLast. Acquire: the rest of the header was stored before.
     let initialized = mem.load_u64(header::VERSION_WORD, Acquire).to_le_bytes()[4] != 0;
     !initialized && (start == 0 || start == magic_word())
 }
@@ -26,6 +26,7 @@ pub(crate) fn initialize<M: Mem + ?Sized>(mem: &M) {
         mem.store_u64(page::high_water_mark(index), WORKSPACE, Relaxed);
     }
     mem.store_u64(header::ARENA_SIZE, mem.size(), Relaxed);
+    // Guard MarkLast.
     mem.store_u64(header::MAGIC_WORD, magic_word(), Relaxed);
     mem.store_u64(header::VERSION_WORD, version_word(), Release);
 }

@@ -58,6 +58,7 @@ pub(crate) fn upgrade<M: Mem + ?Sized>(mem: &M) {
     mem.store_u8(header::COMMITTED_PAGE, 0, Relaxed);
     // The rest of the low half of the old arena size; its high half is the namespace's word now.
     mem.write(header::COMMITTED_PAGE.offset() + 1, &[0; 3]);
+    // Guard MarkLast.
     store(header::VERSION_WORD, version_word());
     store(header::MAGIC_WORD, magic_word());
     // Page 1 is the working page now, which nobody reads before it is written.

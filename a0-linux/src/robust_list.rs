@@ -95,7 +95,7 @@ impl Drop for Entry {
     }
 }
 
-/// Announces that the thread is about to take the lock whose entry is `at` this offset in the memory.
+/// Announces that the thread is about to take the lock whose entry is `at` this offset in the memory: guard RobustList.
 ///
 /// # Errors
 /// [`LockError::TooMany`], [`LockError::Fragile`].

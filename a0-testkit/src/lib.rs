@@ -4,12 +4,13 @@
 //! testing it:
 //!
 //! * [`StoreLog`] remembers every store, and replays each prefix of them as the memory after a crash.
-//! * [`Tamper`] takes one guard out of the protocol. A test that still passes then tests nothing.
+//! * [`Tamper`] takes one [`Guard`] out of the protocol. A test that still passes then tests nothing.
 //! * [`CrashLock`] says that the last owner died.
 //! * [`OldWriter`] does what programs with a core older than 0.3.15 do, store by store.
 //! * [`run_history`] compares a topic with the [`Model`] step by step.
 //! * [`Model`] says what a topic holds, in the plainest words.
 mod crash_lock;
+mod guard;
 pub mod history;
 mod model;
 mod old_writer;
@@ -18,9 +19,10 @@ mod tamper;
 mod view;
 
 pub use crash_lock::CrashLock;
+pub use guard::Guard;
 pub use history::{Place, Step, run_history};
 pub use model::{Model, Placed};
 pub use old_writer::{OldStore, OldWriter};
 pub use store_log::StoreLog;
-pub use tamper::{Guard, Tamper};
+pub use tamper::Tamper;
 pub use view::{Message, Violation, read_all, walk};

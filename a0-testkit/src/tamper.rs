@@ -6,42 +6,7 @@ use std::sync::atomic::Ordering;
 use a0_core::Mem;
 use a0_core::layout::{Field, MAGIC, VERSION, header};
 
-/// What [`Tamper`] takes away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Guard {
-    /// Acquire fences: copy before check, words before the index's second load.
-    AcquireFences,
-    /// Release fences: eviction before overwriting.
-    ReleaseFences,
-    /// Only the release fence behind taking the lock: evictions of owners before, before overwriting.
-    LockFence,
-    /// Sequentially consistent fences between announcing sleep and looking, and between committing and waking.
-    SeqCstFences,
-    /// Release ordering of the index's store.
-    FlipRelease,
-    /// Acquire ordering of the index's loads.
-    FlipAcquire,
-    /// The page is written before the index flips; taken away, it is written right behind.
-    PageBeforeFlip,
-    /// Evictions are committed before they are overwritten: the first commit after [`Tamper::arm`] does not happen.
-    EvictionCommit,
-    /// The working page is made a copy of the committed one in the end.
-    WorkingPageRefresh,
-    /// The header's magic and version come last; taken away, they come first.
-    MarkLast,
-    /// The reader's last look at `seq_low`, behind the copy: it always finds the frame alive.
-    Validation,
-    /// The second reading of the page's words in a snapshot: it always gives what the first gave.
-    SecondReading,
-    /// The second load of the index in a snapshot: it always gives what the first gave.
-    IndexRecheck,
-    /// The epoch that a wake-up advances.
-    WakeEpoch,
-    /// The sticky mark that a 0.3 process was here.
-    ForeignMark,
-    /// The event that a wake-up counts.
-    WakeEvent,
-}
+use crate::guard::Guard;
 
 /// Memory with one guard of the protocol taken away, as long as it is armed.
 ///

@@ -11,18 +11,9 @@ use std::time::Duration;
 
 use a0_core::layout::{Field, header};
 use a0_core::{Acquired, Cursor, Error, Lock, LockError, Mem, Received, Select, SliceMem, Transport};
-use a0_testkit::{OldStore, OldWriter};
+use a0_testkit::{Guard, OldStore, OldWriter};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
-
-/// What a test takes away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Guard {
-    /// 0.3 programs are not noticed, so frames are judged as if all writers knew all rules.
-    ForeignMark,
-    /// The frame at the start of the arena always looks as if it were the oldest there ever was.
-    NewestLap,
-}
 
 /// A topic with a writer in the middle of its work.
 struct World<'a> {

@@ -27,10 +27,10 @@ impl Run {
 }
 
 /// Whether the run fails for a reason expected; chance may need more than one try.
-fn bites(tamper: &str, scene: &str, reasons: &[&str]) -> bool {
+fn bites(guard: &str, scene: &str, reasons: &[&str]) -> bool {
     (1..=20).any(|seed| {
         let seed = seed.to_string();
-        let run = storm(&["--seconds", "2", "--patience", "2", "--only", scene, "--seed", &seed, "--tamper", tamper]);
+        let run = storm(&["--seconds", "2", "--patience", "2", "--only", scene, "--seed", &seed, "--without", guard]);
         let mut violations = run.text.lines().filter(|line| line.starts_with("VIOLATION"));
         let violated = violations.any(|line| reasons.iter().any(|reason| line.contains(reason)));
         assert_eq!(run.output.status.code(), Some(i32::from(violated || run.figure("violations") > 0)));
@@ -58,13 +58,13 @@ fn nobody_else_suffers_and_the_storm_would_notice() {
     let corrupt = "corrupt messages were delivered";
     // On a single core readers seldom read while a writer writes, and find only what it has left.
     let damage = "readers found damage";
-    assert!(bites("no-evict-commit", "bare", &[corrupt, damage]));
+    assert!(bites("eviction-commit", "bare", &[corrupt, damage]));
     // And hardly one of them is interrupted in the middle of a copy.
     let is_single = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
-    assert!(is_single || bites("no-validation", "bare", &[corrupt]));
-    assert!(bites("payload-after-commit", "bare", &[corrupt, damage]));
-    assert!(bites("no-lock", "bare", &[corrupt, damage]));
-    assert!(bites("no-robust", "bare", &["locks were not to be had"]));
-    assert!(bites("no-refresh", "duel", &["verify finds that its pages differ"]));
-    assert!(bites("endless-sleep", "duel", &["lost wake-up"]));
+    assert!(is_single || bites("validation", "bare", &[corrupt]));
+    assert!(bites("payload-before-commit", "bare", &[corrupt, damage]));
+    assert!(bites("lock", "bare", &[corrupt, damage]));
+    assert!(bites("robust-list", "bare", &["locks were not to be had"]));
+    assert!(bites("working-page-refresh", "duel", &["verify finds that its pages differ"]));
+    assert!(bites("bounded-sleep", "duel", &["lost wake-up"]));
 }

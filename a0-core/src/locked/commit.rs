@@ -102,7 +102,8 @@ impl Draft {
             mem.prefetch_for_write(line);
         }
         if plan.evicts(&self.state) || self.repaired {
-            // Before a byte of an evicted frame changes, readers must be able to find out that it is gone.
+            // Guards EvictionCommit, Validation: before a byte of an evicted frame changes, readers must be able to find out
+            // that it is gone.
             self.state = plan.evicted;
             self.commit(held);
         }
@@ -127,7 +128,7 @@ impl Draft {
         self.repaired = false;
     }
 
-    /// Makes this the committed state and releases the lock.
+    /// Makes this the committed state and releases the lock. Guard PayloadBeforeCommit: what is in the frames was stored before.
     #[inline(always)]
     pub(super) fn commit_and_release<M: Mem, L: Lock<M>>(mut self, mut held: HeldLock<'_, M, L>) {
         self.commit(&mut held);

@@ -24,7 +24,7 @@ pub(super) struct HeldLock<'t, M: Mem, L: Lock<M>> {
 impl<'t, M: Mem, L: Lock<M>> HeldLock<'t, M, L> {
     #[inline(always)]
     pub(super) fn new(topic: &'t Transport<M, L>, how: Acquired) -> Self {
-        // What this owner overwrites was possibly evicted by an owner before: whoever sees a byte of it must see that
+        // Guard LockFence: what this owner overwrites was possibly evicted by an owner before: whoever sees a byte of it must see that
         // eviction, as if this owner had committed it.
         topic.mem().fence(Release);
         // After a death, the working page may hold what was never committed, and sleepers may have missed a wake-up.
@@ -53,6 +53,7 @@ impl<'t, M: Mem, L: Lock<M>> HeldLock<'t, M, L> {
         // By hand and not by the destructor, which all that fails shares, and which would be a call.
         let topic = self.topic;
         forget(self);
+        // Guard WorkingPageRefresh.
         state.store_page(topic.mem(), spare);
         release_touched(topic);
     }
@@ -80,7 +81,7 @@ fn release_touched<M: Mem, L: Lock<M>>(topic: &Transport<M, L>) {
     topic.wake_sleepers();
 }
 
-/// Notices 0.3 programs, which leave a link in the lock's words.
+/// Notices 0.3 programs, which leave a link in the lock's words: guard ForeignMark.
 #[inline(always)]
 fn mark_foreign_users<M: Mem>(mem: &M) {
     if mem.load_u64(header::MUTEX_PREV, Relaxed) != 0 {

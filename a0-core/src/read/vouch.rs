@@ -30,10 +30,11 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     /// is behind the copy.
     #[inline(always)]
     pub(super) fn is_untouched(&self, seq: u64, off: u64, size: u64) -> bool {
+        // Guards NewestLap, ForeignMark.
         self.is_of_newest_lap(seq) || !self.has_foreign_users() || self.is_vouched_for(seq, off, size)
     }
 
-    /// Whether the frame at the start of the arena is not newer. It has no number for a moment while it is made.
+    /// Whether the frame at the start of the arena is not newer: guard NewestLap. It has no number for a moment while it is made.
     #[inline(always)]
     fn is_of_newest_lap(&self, seq: u64) -> bool {
         let first = self.mem().load_u64(frame::seq(WORKSPACE), Relaxed);
@@ -45,7 +46,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     fn is_vouched_for(&self, seq: u64, off: u64, size: u64) -> bool {
         let mem = self.mem();
         let Some(state) = State::snapshot(mem) else { return false };
-        // Orders the state before the headers: whatever was overwritten by then, they are.
+        // Guard AcquireFences. Orders the state before the headers: whatever was overwritten by then, they are.
         mem.fence(Acquire);
         let [found_seq, found_off, _, _, found_size] = mem.load_words(frame::seq(off));
         self.lies_in(&state, seq, off) && (found_seq, found_off, found_size) == (seq, off, size)

@@ -20,7 +20,7 @@ use crate::slices;
 /// Looks between two glances at the clock, of which the first goes to the header: some 3 µs.
 const LOOKS: u32 = 64;
 
-/// Bounds of one sleep. A wake-up can be missed when its sender is killed right before it, or runs AlephZero 0.3 and is
+/// Bounds of one sleep: guard BoundedSleep. A wake-up can be missed when its sender is killed right before it, or runs AlephZero 0.3 and is
 /// the first such program on the topic.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(20);
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);

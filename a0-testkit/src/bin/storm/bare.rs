@@ -7,6 +7,7 @@ use std::time::Duration;
 use a0_core::{Buffer, Clock, Cursor, Encoder, Error, Lock, LockError, Select, Transport};
 use a0_linux::{AccessLock, FileOptions, Mode, SystemClock, TopicFile};
 use a0_std::{PacketView, keys, random_id};
+use a0_testkit::Guard;
 
 use crate::halt;
 use crate::judge::Judge;
@@ -14,7 +15,7 @@ use crate::orders::{Job, Outcome};
 use crate::payload::{Author, COUNT, VOID, WRITER};
 use crate::stage::Stage;
 use crate::stats::{Counter, Phase};
-use crate::tamper::{Shared, Tamper, Tampered, TestLock};
+use crate::tamper::{Shared, Tampered, TestLock};
 
 /// A writer that is to halt does so after fewer messages than that.
 const BEFORE_HALT: u64 = 6;
@@ -31,11 +32,11 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
     let access = if read_only { Mode::ReadOnly } else { Mode::Shared };
     let real = if read_only { AccessLock::ReadOnly } else { AccessLock::Shared };
     let (_file, mem) = TopicFile::open(&stage.path(), &FileOptions::default().access(access).create(false))?;
-    let lock = TestLock { real, tamper: orders.tamper, counters: stage.role.clone() };
-    if orders.tamper.is_none() && orders.halt.is_none() {
+    let lock = TestLock { real, missing: orders.without, counters: stage.role.clone() };
+    if orders.without.is_none() && orders.halt.is_none() {
         start(stage, &Transport::open_read_only(mem, lock)?)
     } else {
-        start(stage, &Transport::open_read_only(Tampered::new(mem, orders.tamper), lock)?)
+        start(stage, &Transport::open_read_only(Tampered::new(mem, orders.without), lock)?)
     }
 }
 
@@ -130,7 +131,7 @@ fn publish<M: Shared, L: Lock<M>>(
 fn read<M: Shared, L: Lock<M>>(stage: &Stage, topic: &Transport<M, L>, mut cursor: Cursor) -> Outcome {
     let mut judge = stage.judge()?;
     stage.ready()?;
-    let nap = if stage.orders.tamper == Some(Tamper::EndlessSleep) { ENDLESS } else { NAP };
+    let nap = if stage.orders.without == Some(Guard::BoundedSleep) { ENDLESS } else { NAP };
     let mut buffer = Scratch::default();
     let mut reads = 0u64;
     loop {

@@ -87,11 +87,11 @@ pub(crate) fn scenes(options: &Options) -> Vec<Scene> {
         scene.steady.retain(plays);
         scene.crews.iter_mut().for_each(|crew| crew.retain(plays));
         scene.crews.retain(|crew| !crew.is_empty());
-        if options.tamper.is_some() {
+        if options.without.is_some() {
             scene.pause = 0;
         }
     }
-    scenes.retain(|scene| match options.tamper {
+    scenes.retain(|scene| match options.without {
         Some(_) => matches!(scene.name, "bare" | DUEL),
         None => !scene.crews.is_empty() || scene.name == DUEL,
     });

@@ -39,7 +39,7 @@ fn round(world: &World<'_>, set: &Set, random: &mut Xoshiro256PlusPlus) -> Outco
     }
     let holder = set.files[0].header().lock_owner;
     if holder.is_some_and(|holder| victim.has_thread(holder)) != (halt != Halt::BeforeWake)
-        && world.options.tamper.is_none()
+        && world.options.without.is_none()
     {
         world.violation(format!("{}: at {halt:?} the owner in the lock word is {holder:?}", set.scene.name));
     }

@@ -2,7 +2,7 @@
 //! others go on and check everything that they get.
 //!
 //! `storm` ends with 0 if nothing corrupt and nothing uncommitted was delivered, every message is accounted for, nobody
-//! hung, every topic stayed sound, and every call ended as it should. `--tamper` removes one guard of the protocol, which must
+//! hung, every topic stayed sound, and every call ended as it should. `--without` removes one guard of the protocol, which must
 //! make the run fail: that shows that the run would notice.
 
 mod bare;

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use a0_testkit::Guard;
 use clap::{Parser, Subcommand};
 
 use crate::orders::Orders;
-use crate::tamper::Tamper;
+use crate::tamper::removable;
 
 /// Kill processes that use topics, again and again, and check that nobody else suffers
 ///
@@ -26,7 +27,7 @@ Examples:
   storm --kills 2000                             as long as it takes
   storm --kills 500 --python /venv/bin/python    a virtual environment that has alephzero==0.3.17
   storm --seconds 36000 --seed 7                 over night
-  storm --seconds 5 --tamper no-validation       must fail
+  storm --seconds 5 --without validation          must fail
 
 With --python, programs built on AlephZero 0.3 are among the killed and the steady ones. They do what 0.3 does:
 they may overwrite messages too early, and deliver what a dead writer left uncommitted. That is counted on rows of its own; this
@@ -57,8 +58,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SCENE")]
     pub(crate) only: Vec<String>,
     /// Remove a guard of the protocol; only the scenes `bare` and `duel` are played then
-    #[arg(long)]
-    pub(crate) tamper: Option<Tamper>,
+    #[arg(long, value_name = "GUARD", value_parser = removable())]
+    pub(crate) without: Option<Guard>,
 
     #[command(subcommand)]
     pub(crate) child: Option<Child>,

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use a0_testkit::Guard;
 use clap::{Args, ValueEnum};
 
 use crate::halt::Halt;
-use crate::tamper::Tamper;
 
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
@@ -99,7 +99,7 @@ pub(crate) struct Orders {
     #[arg(long)]
     pub(crate) steady: bool,
     #[arg(long)]
-    pub(crate) tamper: Option<Tamper>,
+    pub(crate) without: Option<Guard>,
     #[arg(long)]
     pub(crate) halt: Option<Halt>,
     /// The topic's file is removed at times; then there is to be a new one of so many bytes.
@@ -110,7 +110,7 @@ pub(crate) struct Orders {
 impl Orders {
     /// The command line that gives these orders.
     pub(crate) fn arguments(&self) -> Vec<String> {
-        let Orders { job, topic, dir, role, seed, largest, pause, patience, life, steady, tamper, halt, anew } = self;
+        let Orders { job, topic, dir, role, seed, largest, pause, patience, life, steady, without, halt, anew } = self;
         let mut arguments = vec!["--job".to_owned(), name(*job), "--topic".to_owned(), topic.clone()];
         arguments.extend(["--dir".to_owned(), dir.to_string_lossy().into_owned()]);
         let numbers = [
@@ -123,7 +123,7 @@ impl Orders {
         ];
         arguments.extend(numbers.into_iter().flat_map(|(key, number)| [format!("--{key}"), number.to_string()]));
         arguments.extend(steady.then(|| "--steady".to_owned()));
-        arguments.extend(tamper.iter().flat_map(|tamper| ["--tamper".to_owned(), name(*tamper)]));
+        arguments.extend(without.iter().flat_map(|guard| ["--without".to_owned(), name(*guard)]));
         arguments.extend(anew.iter().flat_map(|size| ["--anew".to_owned(), size.to_string()]));
         arguments.extend(halt.iter().flat_map(|halt| ["--halt".to_owned(), name(*halt)]));
         arguments

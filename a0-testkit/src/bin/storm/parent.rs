@@ -133,7 +133,7 @@ fn settle(world: &World<'_>, set: &Set) {
             world.violation(format!("{}: nobody gets the lock any more: {error}", set.scene.name));
         }
     }
-    if world.options.tamper.is_none() {
+    if world.options.without.is_none() {
         world.verify(set);
     }
 }

@@ -7,39 +7,38 @@ use std::time::{Duration, Instant};
 use a0_core::layout::{Field, WORKSPACE, header, page};
 use a0_core::{Acquired, Lock, LockError, Mem, RawMem};
 use a0_linux::{AccessLock, Mapping};
+use a0_testkit::Guard;
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::halt::{self, Halt};
 use crate::stats::{Counter, Role};
 
-/// The guard that is missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Tamper {
-    /// Writers overwrite frames without telling readers before, and readers do not look at frame headers again, which
-    /// would nearly always give that away.
-    NoEvictCommit,
-    /// Writers show a frame before its payload is there.
-    PayloadAfterCommit,
-    /// Writers do not exclude each other.
-    NoLock,
-    /// Writers do not register with the kernel, so that nobody hears of their death.
-    NoRobust,
-    /// Writers leave the working page as it is, be it old or what a dead writer has left there.
-    NoRefresh,
-    /// Readers do not look whether a frame was overwritten while they copied it.
-    NoValidation,
-    /// Readers sleep until somebody wakes them.
-    EndlessSleep,
+/// Guards that can be taken away here.
+pub(crate) const REMOVABLE: [Guard; 7] = [
+    Guard::EvictionCommit,
+    Guard::PayloadBeforeCommit,
+    Guard::Lock,
+    Guard::RobustList,
+    Guard::WorkingPageRefresh,
+    Guard::Validation,
+    Guard::BoundedSleep,
+];
+
+/// Reads the name of one of them.
+pub(crate) fn removable() -> impl TypedValueParser<Value = Guard> {
+    let names = PossibleValuesParser::new(REMOVABLE.iter().filter_map(ValueEnum::to_possible_value));
+    names.try_map(|name| Guard::from_str(&name, false))
 }
 
-impl Tamper {
-    pub(crate) fn is_for_readers(self) -> bool {
-        matches!(self, Tamper::NoEvictCommit | Tamper::NoValidation | Tamper::EndlessSleep)
-    }
+/// Whether readers lack it, too. Without evictions they do not look at frame headers again, which would nearly always give
+/// an overwritten frame away.
+pub(crate) fn is_for_readers(guard: Guard) -> bool {
+    matches!(guard, Guard::EvictionCommit | Guard::Validation | Guard::BoundedSleep)
+}
 
-    pub(crate) fn is_for_writers(self) -> bool {
-        !matches!(self, Tamper::NoValidation | Tamper::EndlessSleep)
-    }
+pub(crate) fn is_for_writers(guard: Guard) -> bool {
+    !matches!(guard, Guard::Validation | Guard::BoundedSleep)
 }
 
 /// Both state pages.
@@ -52,7 +51,7 @@ const HEADER_WORDS: u32 = 5;
 #[derive(Debug)]
 pub(crate) struct Tampered {
     mem: RawMem<Mapping>,
-    how: Option<Tamper>,
+    missing: Option<Guard>,
     /// Whether a frame was written since the last commit.
     wrote_frame: Cell<bool>,
     /// Whether a payload was copied since the last look at the state.
@@ -68,10 +67,10 @@ pub(crate) struct Tampered {
 }
 
 impl Tampered {
-    pub(crate) fn new(mem: RawMem<Mapping>, how: Option<Tamper>) -> Tampered {
+    pub(crate) fn new(mem: RawMem<Mapping>, missing: Option<Guard>) -> Tampered {
         Tampered {
             mem,
-            how,
+            missing,
             wrote_frame: Cell::new(false),
             copied: Cell::new(false),
             rechecks: Cell::new(0),
@@ -94,12 +93,12 @@ impl Mem for Tampered {
     }
     fn load_u64(&self, field: Field<u64>, order: Ordering) -> u64 {
         let value = self.mem.load_u64(field, order);
-        if !self.how.is_some_and(Tamper::is_for_readers) {
+        if !self.missing.is_some_and(is_for_readers) {
             return value;
         }
         if field == page::seq_low(0) || field == page::seq_low(1) {
             let is_validation = self.copied.take();
-            return if is_validation && self.how == Some(Tamper::NoValidation) { 0 } else { value };
+            return if is_validation && self.missing == Some(Guard::Validation) { 0 } else { value };
         }
         if field.offset() < WORKSPACE {
             return value;
@@ -118,7 +117,7 @@ impl Mem for Tampered {
     }
     fn store_u8(&self, field: Field<u8>, value: u8, order: Ordering) {
         let is_eviction = field == header::COMMITTED_PAGE && !self.wrote_frame.take();
-        if self.how == Some(Tamper::NoEvictCommit) && is_eviction {
+        if self.missing == Some(Guard::EvictionCommit) && is_eviction {
             return;
         }
         for (field, value) in self.held_page.take() {
@@ -138,7 +137,7 @@ impl Mem for Tampered {
     fn store_u64(&self, field: Field<u64>, value: u64, order: Ordering) {
         if field.offset() >= WORKSPACE {
             self.wrote_frame.set(true);
-        } else if self.how == Some(Tamper::NoRefresh) && PAGES.contains(&field.offset()) {
+        } else if self.missing == Some(Guard::WorkingPageRefresh) && PAGES.contains(&field.offset()) {
             self.held_page.borrow_mut().push((field, value));
             return;
         }
@@ -165,7 +164,7 @@ impl Mem for Tampered {
         self.mem.read(offset, into);
     }
     fn write(&self, offset: u64, bytes: &[u8]) {
-        if self.how == Some(Tamper::PayloadAfterCommit) {
+        if self.missing == Some(Guard::PayloadBeforeCommit) {
             self.held_back.borrow_mut().push((offset, bytes.to_owned()));
         } else {
             let (first, rest) = bytes.split_at(bytes.len() / 2);
@@ -204,7 +203,7 @@ impl Shared for Tampered {
 #[derive(Debug)]
 pub(crate) struct TestLock {
     pub(crate) real: AccessLock,
-    pub(crate) tamper: Option<Tamper>,
+    pub(crate) missing: Option<Guard>,
     pub(crate) counters: Role,
 }
 
@@ -231,9 +230,9 @@ fn spin(mem: &RawMem<Mapping>, timeout: Option<Duration>) -> Result<Acquired, Lo
 
 impl<M: Shared> Lock<M> for TestLock {
     fn lock(&self, mem: &M, timeout: Option<Duration>) -> Result<Acquired, LockError> {
-        match self.tamper {
-            Some(Tamper::NoLock) => Ok(Acquired::Clean),
-            Some(Tamper::NoRobust) => spin(mem.shared(), timeout),
+        match self.missing {
+            Some(Guard::Lock) => Ok(Acquired::Clean),
+            Some(Guard::RobustList) => spin(mem.shared(), timeout),
             _ => self.real.lock(mem.shared(), timeout).map(|how| self.counted(how)),
         }
     }
@@ -243,9 +242,9 @@ impl<M: Shared> Lock<M> for TestLock {
     fn unlock(&self, mem: &M) {
         mem.unlocking();
         halt::here(Halt::BeforeUnlock);
-        match self.tamper {
-            Some(Tamper::NoLock) => {}
-            Some(Tamper::NoRobust) => mem.shared().store_u32(header::LOCK_WORD, 0, Ordering::Release),
+        match self.missing {
+            Some(Guard::Lock) => {}
+            Some(Guard::RobustList) => mem.shared().store_u32(header::LOCK_WORD, 0, Ordering::Release),
             _ => self.real.unlock(mem.shared()),
         }
         halt::here(Halt::BeforeWake);

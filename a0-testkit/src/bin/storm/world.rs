@@ -22,6 +22,7 @@ use crate::orders::{Orders, Outcome};
 use crate::place;
 use crate::stage::existing;
 use crate::stats::{Counter, Role, Stats};
+use crate::tamper::{is_for_readers, is_for_writers};
 
 /// Behind so many kills a large topic is verified, a smaller one behind every kill.
 const VERIFY_LARGE: u64 = 8;
@@ -234,8 +235,8 @@ impl<'a> World<'a> {
         let Part { actor, role, seed, steady, halt } = part;
         let patience = Timespec { tv_sec: self.options.patience.cast_signed(), tv_nsec: 0 };
         let foreign_servers = scene.has_foreign_servers();
-        let tamper = self.options.tamper.filter(|tamper| {
-            actor.job.is_bare() && if actor.job.reads() { tamper.is_for_readers() } else { tamper.is_for_writers() }
+        let without = self.options.without.filter(|guard| {
+            actor.job.is_bare() && if actor.job.reads() { is_for_readers(*guard) } else { is_for_writers(*guard) }
         });
         let orders = Orders {
             job: actor.job,
@@ -249,7 +250,7 @@ impl<'a> World<'a> {
             patience: if foreign_servers { 1 } else { self.options.patience },
             life: self.started.elapsed().as_secs() + self.options.seconds.unwrap_or(24 * 3600) + 60,
             steady,
-            tamper,
+            without,
             halt,
             anew: scene.removed.then_some(scene.arena),
         };
