@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use a0_core::{Loan, Locked, RawMem, Transport};
+use a0_core::{Loan, Locked, RawMem, TimeMono, Transport};
 use a0_linux::{AccessLock, FileError, FileOptions, Filled, LocalLock, Mapping, Mark, Mode, TopicFile};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -41,6 +41,9 @@ struct Open {
     transport: SharedTransport,
     /// When somebody is to look again whether the file is there, by [`coarse_now`].
     next_look: AtomicU64,
+    /// The same for writers, which have the time since boot at hand. One for each file: that a writer has found a new one does
+    /// not vouch for the old one, for whose lock another of its threads may be waiting.
+    next_look_of_writers: AtomicU64,
 }
 
 impl File {
@@ -58,7 +61,8 @@ impl File {
             Mode::ReadOnly => Transport::open_read_only(mem, AccessLock::ReadOnly),
         };
         let transport = transport.map_err(|source| Error::Topic { path, source })?;
-        Ok(File { open: Arc::new(Open { file, options: options.clone(), transport, next_look: AtomicU64::new(0) }) })
+        let (options, next_look, next_look_of_writers) = (options.clone(), AtomicU64::new(0), AtomicU64::new(0));
+        Ok(File { open: Arc::new(Open { file, options, transport, next_look, next_look_of_writers }) })
     }
 
     /// Removes a topic's file. Programs that have it open keep what they have; newcomers start a new topic.
@@ -111,6 +115,18 @@ impl File {
             self.check_is_there()?;
             next.store(now + PATROL.as_nanos() as u64, Ordering::Relaxed);
         }
+        Ok(())
+    }
+
+    /// The same for writers.
+    #[inline(always)]
+    pub(crate) fn look_before_writing(&self, now: TimeMono) -> Result<()> {
+        let (next, now) = (&self.open.next_look_of_writers, now.as_nanos());
+        if now < next.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.check_is_there()?;
+        next.store(now.saturating_add(PATROL.as_nanos() as u64), Ordering::Relaxed);
         Ok(())
     }
 

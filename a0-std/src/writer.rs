@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use a0_core::packet::StandardHeaders;
-use a0_core::{Cursor, Id, TimeMono};
+use a0_core::{Cursor, Id};
 use a0_linux::Latest;
 
 use crate::error::{Error, Result};
-use crate::file::{File, PATROL};
+use crate::file::File;
 use crate::id::random_id;
 use crate::packet::Packet;
 use crate::writer::loan::Loan;
@@ -36,8 +36,6 @@ struct Standard {
     writer_id: Id,
     headers: StandardHeaders,
     next_seq: AtomicU64,
-    /// When to look again whether the file is there, in nanoseconds of the monotonic clock.
-    next_look: AtomicU64,
 }
 
 /// What became of a packet.
@@ -61,10 +59,7 @@ impl Writer {
     pub fn with_standard_headers(self) -> Writer {
         let writer_id = random_id();
         let headers = StandardHeaders::new(&writer_id);
-        Writer {
-            standard: Some(Standard { writer_id, headers, next_seq: AtomicU64::new(0), next_look: AtomicU64::new(0) }),
-            ..self
-        }
+        Writer { standard: Some(Standard { writer_id, headers, next_seq: AtomicU64::new(0) }), ..self }
     }
 
     /// Goes on with the file that has the name now when its own is removed, unless its options say otherwise.
@@ -164,19 +159,21 @@ impl Writer {
         headers: &[(&str, &str)],
         payload: &[u8],
     ) -> Result<Published> {
-        let locked = self.lock_within(self.file(), patience)?;
+        let file = self.file();
+        let locked = self.lock_within(file, patience)?;
         match locked.begin(&id, headers, payload.len(), |begun| begun.finish(payload)) {
             Ok(seq) => Ok(Published { id, seq }),
-            Err(error) => self.write_elsewhere(error, patience, id, headers, payload),
+            Err(error) => self.write_elsewhere(file, error, patience, id, headers, payload),
         }
     }
 
-    /// What becomes of a packet that was not written. All of it is apart from the usual way, down to the closure: what is there
+    /// What becomes of a packet that was not written to this file. All of it is apart from the usual way, down to the closure: what is there
     /// once only needs no call.
     #[cold]
     #[inline(never)]
     fn write_elsewhere(
         &self,
+        file: &File,
         error: Error,
         patience: Duration,
         id: Id,
@@ -184,7 +181,7 @@ impl Writer {
         payload: &[u8],
     ) -> Result<Published> {
         let Error::TopicRemoved { .. } = error else { return Err(error) };
-        let locked = self.lock_within(self.move_on(self.file())?, patience)?;
+        let locked = self.lock_within(self.move_on(file)?, patience)?;
         let seq = locked.begin(&id, headers, payload.len(), |begun| begun.finish(payload))?;
         Ok(Published { id, seq })
     }
@@ -215,17 +212,5 @@ impl Standard {
     #[inline(always)]
     fn set_next_seq(&self, next: u64) {
         self.next_seq.store(next, Ordering::Relaxed);
-    }
-
-    /// Fails if it was time to look whether the file is still there, and it is not. Then the next packet looks again.
-    #[inline(always)]
-    fn look_now_and_then(&self, file: &File, now: TimeMono) -> Result<()> {
-        let now = now.as_nanos();
-        if now < self.next_look.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        file.check_is_there()?;
-        self.next_look.store(now.saturating_add(PATROL.as_nanos() as u64), Ordering::Relaxed);
-        Ok(())
     }
 }

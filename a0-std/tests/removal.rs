@@ -104,6 +104,26 @@ fn all_threads_of_a_publisher_come_back() {
     });
 }
 
+/// Also those that wait for the lock of the old file; and it can go on with another one a few times only.
+#[test]
+fn threads_that_find_out_together_come_back_together() {
+    const THREADS: usize = 64;
+    let publisher = Publisher::with_options(&topic(), &FileOptions::default().size(1 << 16)).unwrap();
+    let file = publisher.file().clone();
+    let writer = Writer::new(&file);
+    let loan = writer.loan(1).unwrap();
+    assert!(File::remove(file.path()).unwrap());
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| publisher.publish("x"))).collect();
+        std::thread::sleep(Duration::from_millis(100));
+        drop(loan);
+        for thread in threads {
+            thread.join().unwrap().unwrap();
+        }
+    });
+    assert_eq!(publisher.file().state().unwrap().seq_high, THREADS as u64);
+}
+
 #[test]
 fn loggers_and_log_sinks_come_back() {
     use tracing_subscriber::layer::SubscriberExt;

@@ -113,7 +113,7 @@ impl<'w> LockedWriter<'w> {
                     // Under the lock, so that times are in order within a topic, and load and store of the number one step.
                     let (time_mono, writer_seq) = (SystemClock.mono(), standard.next_seq());
                     let time_wall = clock.at(time_mono);
-                    standard.look_now_and_then(file, time_mono)?;
+                    file.look_before_writing(time_mono)?;
                     let stamp = Stamp { transport_seq, time_mono, writer_seq, time_wall };
                     (standard.headers.encode_head(id, &stamp, headers, last, head), Some((standard, stamp)))
                 }
