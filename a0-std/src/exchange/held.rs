@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use a0_linux::FileOptions;
 
@@ -9,6 +10,9 @@ use crate::deadman::Deadman;
 use crate::error::{Error, Result};
 use crate::exchange::dialect::Dialect;
 use crate::fork::Own;
+
+/// When a server that could not go on standing by tries again.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Held from before the server reads until it, and every call that it has handed out, is gone. A second server on the topic
 /// stands by and takes over.
@@ -27,9 +31,14 @@ impl Held {
         let stand_by = match deadman.try_take()? {
             Some(_) => None,
             None => {
-                let waiting = Arc::clone(&deadman);
-                // It ends when it has it, or is interrupted.
-                let wait = move || drop(waiting.take(None));
+                let (waiting, interrupter) = (Arc::clone(&deadman), deadman.interrupter());
+                // It ends when it has it, or is interrupted. What fails, such as opening a file that takes the place of a
+                // removed one, may not fail later.
+                let wait = move || {
+                    while waiting.take(None).is_err() && !interrupter.is_interrupted() {
+                        thread::park_timeout(AGAIN);
+                    }
+                };
                 let thread = thread::Builder::new().name("a0-stand-by".to_owned()).spawn(wait);
                 Some(thread.map_err(|source| Error::Thread { path: deadman.path().to_owned(), source })?)
             }
@@ -51,6 +60,7 @@ impl Drop for Held {
             // its turn has not come yet.
             let _ = self.deadman.try_take();
             self.deadman.interrupter().interrupt();
+            stand_by.thread().unpark();
             // Dropping the handle releases what it has taken, so the thread's must be gone.
             let _ = stand_by.join();
         }

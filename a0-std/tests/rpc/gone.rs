@@ -376,6 +376,22 @@ fn a_server_that_stood_by_is_seen_to_go() {
 }
 
 #[test]
+fn a_server_goes_on_standing_by_when_it_cannot_for_a_moment() {
+    let topic = topic();
+    let (first, _first_told) = forgetting(&topic);
+    let (_second, _second_told) = forgetting(&topic);
+    let mark = Protocol::Deadman.path(&format!("{topic}.rpc")).unwrap();
+    // Longer than the owner would be waited for.
+    fs::remove_file(&mark).unwrap();
+    fs::create_dir(&mark).unwrap();
+    thread::sleep(Duration::from_secs(2));
+    fs::remove_dir(&mark).unwrap();
+    until(|| is_taken(&format!("{topic}.rpc")));
+    first.close();
+    until(|| is_taken(&format!("{topic}.rpc")));
+}
+
+#[test]
 fn a_server_whose_files_were_removed_is_missed_all_the_same() {
     let topic = topic();
     let (server, told) = forgetting(&topic);
