@@ -451,6 +451,25 @@ fn calls_never_keep_a_task_waiting_for_the_lock() {
     assert_eq!(requests, 4);
 }
 
+/// The client's thread may be waiting for the lock to send it.
+#[test]
+fn a_call_that_is_dropped_while_it_is_being_sent_is_cancelled() {
+    let client = RpcClient::with_options(&topic(), &small()).unwrap();
+    let file = client.file().clone();
+    let release = kept_locked(&file);
+    let call = client.call_async("", None);
+    thread::sleep(Duration::from_millis(100));
+    drop(call);
+    drop(release);
+    drop(client);
+    let mut reader = ReaderSync::new(&file, Init::Oldest).unwrap();
+    let mut types = vec![];
+    while let Some(message) = reader.read().unwrap() {
+        types.extend(message.header("a0_rpc_type").map(str::to_owned));
+    }
+    assert!(types.is_empty() || types == ["request", "cancel"], "{types:?}");
+}
+
 #[test]
 fn polls_never_wait_for_the_lock_and_are_told_later() {
     let file = File::open(topic(), &small().lock_timeout(3 * PATIENCE)).unwrap();

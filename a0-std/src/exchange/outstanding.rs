@@ -254,8 +254,11 @@ impl Outstanding {
             let headers: Vec<_> = packet.headers().collect();
             let noted = self.shared.liveness.note();
             let sent = self.shared.open(TURN, *id, &headers, packet.payload(), |behind| {
-                if let Some(call) = self.table().calls.get_mut(id) {
-                    (call.seq, call.noted) = (Some(behind.seq()), noted);
+                let mut table = self.table();
+                match table.calls.get_mut(id) {
+                    Some(call) => (call.seq, call.noted) = (Some(behind.seq()), noted),
+                    // Given up while the lock was waited for.
+                    None => table.given_up.push(*id),
                 }
             });
             match sent {
