@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use a0_std::{
     Connection, Error, File, FileOptions, Init, PrpcClient, PrpcServer, Publisher, ReaderOptions, ReaderSync,
-    ReaderSyncZeroCopy, RpcClient, RpcServer, SubscriberZeroCopy, Writer,
+    ReaderSyncZeroCopy, Request, RpcClient, RpcServer, ServerOptions, ServerStart, SubscriberZeroCopy, Writer, keys,
 };
 use common::{spoil, topic};
 
@@ -166,7 +166,7 @@ fn servers_that_cannot_say_what_they_have_to_end_all_the_same() {
         locked.recv().unwrap();
         panic!("the client is to hear of this");
     };
-    let server_options = a0_std::ServerOptions { file: options(), ..Default::default() };
+    let server_options = ServerOptions { file: options(), ..Default::default() };
     let server = RpcServer::with_options(&topic, server_options, handler, |_| {}).unwrap();
     client.send("", |_| {}).unwrap();
     is_called.recv().unwrap();
@@ -174,4 +174,32 @@ fn servers_that_cannot_say_what_they_have_to_end_all_the_same() {
         lock.send(()).unwrap();
         drop(server);
     });
+}
+
+/// What was answered before is found out, however long the lock is held.
+#[test]
+fn servers_that_take_unanswered_calls_wait_to_know_which_these_are() {
+    let topic = topic();
+    let client = RpcClient::with_options(&topic, &options()).unwrap();
+    let writer = Writer::new(client.file());
+    writer.write("damaged").unwrap();
+    let request = writer.write_with(&[(keys::RPC_TYPE, "request")], "answered").unwrap();
+    writer.write_with(&[(keys::RPC_TYPE, "response"), (keys::REQ_ID, request.id.as_str())], "").unwrap();
+    let (tell, told) = mpsc::channel();
+    let handler = move |request: Request| {
+        tell.send(request.payload().to_vec()).unwrap();
+        request.reply("").unwrap();
+    };
+    thread::scope(|scope| {
+        let server = while_locked(client.file(), || {
+            spoil(client.file());
+            let options = ServerOptions { start: ServerStart::OldestUnanswered, file: options(), ..Default::default() };
+            let server = scope.spawn(|| RpcServer::with_options(&topic, options, handler, |_| {}));
+            thread::sleep(LIMIT);
+            server
+        });
+        let _server = server.join().unwrap().unwrap();
+        client.call("new", LATE).unwrap();
+    });
+    assert_eq!(told.iter().collect::<Vec<_>>(), [b"new"]);
 }

@@ -255,6 +255,8 @@ impl History {
                     let Ok(message) = feed.message(received) else { continue };
                     history.settled.extend(dialect.settles(&message).and_then(|call| call.parse::<Id>().ok()));
                 }
+                // Calls that were answered would be handed out again without what is there.
+                Ok(None) if feed.take_contended() => drop(file.lock()?),
                 Ok(None) => break,
                 Err(Error::Topic { source: a0_core::Error::Corrupt(_), .. }) => {}
                 Err(error) => return Err(error),

@@ -277,7 +277,6 @@ impl Feed {
     }
 
     /// Whether the last poll found nothing only because somebody else held the lock: then looking for news is no use.
-    #[cfg_attr(not(feature = "async"), expect(dead_code, reason = "only tasks ask"))]
     pub(crate) fn take_contended(&mut self) -> bool {
         std::mem::take(&mut self.contended)
     }
