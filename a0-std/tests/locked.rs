@@ -8,10 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use a0_std::{
-    Connection, Error, File, FileOptions, Init, PrpcClient, PrpcServer, Publisher, ReaderOptions, ReaderSync,
+    Connection, Error, File, FileOptions, Init, Progress, PrpcClient, PrpcServer, Publisher, ReaderOptions, ReaderSync,
     ReaderSyncZeroCopy, Request, RpcClient, RpcServer, ServerOptions, ServerStart, SubscriberZeroCopy, Writer, keys,
 };
-use common::{spoil, topic};
+use common::{spoil, spoil_at, topic};
 
 const LIMIT: Duration = Duration::from_millis(50);
 
@@ -202,4 +202,44 @@ fn servers_that_take_unanswered_calls_wait_to_know_which_these_are() {
         client.call("new", LATE).unwrap();
     });
     assert_eq!(told.iter().collect::<Vec<_>>(), [b"new"]);
+}
+
+/// What is in front of the last words of a server may be one of its answers, too: that is lost, which only the lock's holder
+/// can tell.
+#[test]
+fn calls_do_not_end_with_their_server_while_there_is_something_to_be_read() {
+    let topic = topic();
+    let (hand_out, handed_out) = mpsc::channel();
+    let server = PrpcServer::new(&topic, move |connection| hand_out.send(connection).unwrap(), |_| {}).unwrap();
+    let client = PrpcClient::with_options(&topic, &options()).unwrap();
+    let mut stream = client.stream("", LATE).unwrap();
+    let one = handed_out.recv().unwrap();
+    let (tell, told) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let callback = move |result: Result<Progress, Error>| {
+        tell.send(result).unwrap();
+        released.recv().ok();
+    };
+    client.connect_with(&[], "", LATE, callback).unwrap();
+    let other = handed_out.recv().unwrap();
+    other.send("first", false).unwrap();
+    assert_eq!(told.recv().unwrap().unwrap().payload(), b"first");
+    common::write(client.file(), &["damaged"]);
+    let damaged = client.file().state().unwrap().off_tail;
+    for connection in [one, other] {
+        connection.send("last", true).unwrap();
+    }
+    drop(server);
+    thread::scope(|scope| {
+        let streamed = while_locked(client.file(), || {
+            spoil_at(client.file(), damaged);
+            drop(release);
+            let streamed = scope.spawn(move || stream.next().unwrap());
+            thread::sleep(2 * LIMIT);
+            streamed
+        });
+        for result in [streamed.join().unwrap(), told.recv_timeout(LATE).unwrap()] {
+            assert!(matches!(result, Err(Error::ReplyLost { .. })), "{result:?}");
+        }
+    });
 }

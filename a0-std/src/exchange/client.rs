@@ -228,10 +228,10 @@ impl Shared {
         self.dialect.write_cancel(&self.writer, ADVICE, call)
     }
 
-    /// Passes over messages that are no packets, and damage: what they hide counts as missed.
+    /// Passes over damage: what it hides counts as missed.
     pub(crate) fn tolerate(&self, error: Error) -> Result<()> {
         match error {
-            Error::BadMessage { .. } | Error::Topic { source: a0_core::Error::Corrupt(_), .. } => Ok(()),
+            Error::Topic { source: a0_core::Error::Corrupt(_), .. } => Ok(()),
             other => Err(other),
         }
     }

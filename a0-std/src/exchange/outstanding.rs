@@ -229,11 +229,9 @@ impl Outstanding {
                 Err(Error::Timeout { .. }) => {}
                 Err(Error::Interrupted { .. }) => break,
                 Err(error) => {
-                    match error {
-                        Error::BadMessage { missed: 1.., seq, .. } => self.lost_before(seq),
+                    if let Error::TopicRemoved { .. } = error {
                         // No answer will come.
-                        Error::TopicRemoved { .. } => drop(self.give_up(|_| true, || self.shared.topic_removed())),
-                        _ => {}
+                        self.give_up(|_| true, || self.shared.topic_removed());
                     }
                     feed.pause_after(&error);
                 }
@@ -395,6 +393,10 @@ impl Outstanding {
         // An answer that is there already counts. So whether the server is gone is not asked again behind this: it may have
         // answered since.
         self.drain(feed);
+        if feed.take_contended() {
+            // There is something that cannot be read right now.
+            gone.clear();
+        }
         let over = |id: &Id, call: &mut Call| overdue(call) || gone.contains(id);
         let ended: Vec<_> = self.table().calls.extract_if(over).collect();
         for (id, call) in ended {

@@ -85,7 +85,12 @@ impl<'c> Waiting<'c> {
             if now >= patrol {
                 let call = Sent { file: self.client.file(), seq: self.seq, answered: self.answered };
                 if self.noted.is_gone(&self.client.liveness, &call, now) {
-                    return self.drain().unwrap_or_else(|| Err(self.client.server_gone()));
+                    match self.drain() {
+                        Some(result) => return result,
+                        // There is something that cannot be read right now.
+                        None if self.feed.take_contended() => {}
+                        None => return Err(self.client.server_gone()),
+                    }
                 }
                 patrol = now + PATROL;
             }

@@ -67,9 +67,13 @@ pub(crate) fn write(file: &File, texts: &[&str]) {
 
 /// Overwrites the number in the frame of the oldest message.
 pub(crate) fn spoil(file: &File) {
+    spoil_at(file, file.state().unwrap().off_head);
+}
+
+/// Overwrites the number in the frame that is there.
+pub(crate) fn spoil_at(file: &File, frame: u64) {
     let bytes = std::fs::File::options().write(true).open(file.path()).unwrap();
-    let number = a0_core::layout::frame::seq(file.state().unwrap().off_head).offset();
-    bytes.write_all_at(&77_u64.to_ne_bytes(), number).unwrap();
+    bytes.write_all_at(&77_u64.to_ne_bytes(), a0_core::layout::frame::seq(frame).offset()).unwrap();
 }
 
 /// A message's payload as text.
