@@ -67,7 +67,8 @@ pub(crate) fn follow(follower: &mut impl Follower, limits: Limits, mut output: O
             last = Some(follower.file().state()?.seq_high);
         }
         let mut step = follower.read(&mut output)?;
-        if step == Step::Nothing && last.is_none() {
+        // What waits says that it was removed, too.
+        if matches!(step, Step::Nothing | Step::Removed) && last.is_none() {
             output.flush()?;
             let wait = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             step = follower.wait(wait, &mut output)?;
@@ -85,7 +86,7 @@ pub(crate) fn follow(follower: &mut impl Follower, limits: Limits, mut output: O
                     break;
                 }
             }
-            (Step::Nothing, Some(_)) => break,
+            (Step::Nothing | Step::Removed, Some(_)) => break,
             (Step::PassedOver | Step::Nothing | Step::Removed, _) => {}
         }
     }

@@ -4,8 +4,10 @@
 mod common;
 
 use std::io::{BufRead, BufReader};
+use std::sync::mpsc;
 use std::time::Duration;
 
+use a0_std::{File, FileOptions, Writer};
 use common::{Root, Said, bare, finish, one_complaint, said, send, terminal, until};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -104,6 +106,28 @@ fn reading_waits_if_asked_to() {
     std::thread::sleep(Duration::from_millis(50));
     send(&reader, Signal::SIGINT);
     assert_eq!(finish(reader, SOON).code, Some(130));
+}
+
+/// The removal is found out right behind a message of somebody who has not noticed.
+#[test]
+fn watching_goes_on_behind_the_last_message_of_a_removed_topic() {
+    let root = Root::new();
+    let path = root.path("robot.cfg.a0");
+    let writer = Writer::new(&File::open(&path, &FileOptions::default()).unwrap());
+    writer.write("1").unwrap();
+    let mut watch = root.start("cfg watch robot");
+    let (tell, told) = mpsc::channel();
+    let lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    std::thread::spawn(move || lines.for_each(|line| drop(tell.send(line.unwrap()))));
+    assert_eq!(told.recv_timeout(SOON).unwrap(), "[1] 1");
+    std::thread::sleep(Duration::from_millis(300));
+    std::fs::remove_file(&path).unwrap();
+    writer.write("2").unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    root.ok("cfg write robot 3");
+    while told.recv_timeout(SOON).unwrap() != "[1] 3" {}
+    send(&watch, Signal::SIGTERM);
+    assert_eq!(finish(watch, SOON).code, Some(143));
 }
 
 #[test]
