@@ -10,6 +10,7 @@ use crate::transport::Transport;
 /// Which frame a read takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Select {
     /// The one after the last one read, or the oldest one left if that is gone.
     Next,
@@ -20,6 +21,7 @@ pub enum Select {
 /// What a read gave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Received {
     /// Sequence number of the frame.
     pub seq: u64,

@@ -8,10 +8,10 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum Error {
     /// The memory does not hold what a 0.3 topic holds.
-    #[error("{0}")]
+    #[error(transparent)]
     Corrupt(#[from] Corruption),
     /// The lock could not be had.
-    #[error("{0}")]
+    #[error(transparent)]
     Lock(#[from] LockError),
     /// The memory must start on a multiple of 8.
     #[error("the memory does not start on a multiple of 8")]

@@ -8,6 +8,7 @@ use crate::state::offset_is_sound;
 /// The 40 bytes in front of a frame's data, read once and checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the format says what is in it")]
 pub struct FrameHeader {
     /// Sequence number; the first frame of a topic has 1.
     pub seq: u64,

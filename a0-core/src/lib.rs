@@ -37,13 +37,16 @@
 //!   Who calls them without need can damage a topic's messages, as any program that may write to it can, and no memory
 //!   but that. But who hands out slices under the lock must hand out neither to others.
 //!
-//! | feature, none on by default | what it adds |
+//! | feature | what it adds |
 //! |---|---|
+//! | `heapless-0_9` (on by default) | [`Buffer`] for `heapless::Vec` of version 0.9 |
+//! | `spin-0_10` (on by default) | [`SpinLock`], which relaxes as version 0.10 of the crate `spin` does |
 //! | `defmt` | `defmt::Format` for the public value and error types |
 //! | `std` | conversions between [`TimeWall`] and `std::time::SystemTime` |
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod cursor;
 mod error;
@@ -71,6 +74,7 @@ pub use cursor::{Cursor, Received, Select};
 pub use error::{Corruption, Error, LockError};
 pub use frame::FrameHeader;
 pub use id::Id;
+#[cfg(feature = "spin-0_10")]
 pub use lock::spin::SpinLock;
 pub use lock::{Acquired, Lock, ReadOnly, Unshared};
 pub use locked::loan::Loan;
@@ -82,9 +86,15 @@ pub use packet::{Encoder, FlatPacket, PacketError};
 pub use read::Buffer;
 pub use state::State;
 pub use time::{Clock, TimeMono, TimeWall};
-pub use topic_header::is_topic;
 pub use transport::Transport;
 pub use verify::{Problem, Verified};
+
+/// For the other crates of this project, and without a promise: it may change with any version.
+#[doc(hidden)]
+pub mod internal {
+    pub use crate::text::Decimal;
+    pub use crate::topic_header::is_topic;
+}
 
 /// The examples of the book that use this crate alone are tested, too.
 #[cfg(doctest)]

@@ -1,5 +1,6 @@
 //! What the core asks of a lock, and of a way to sleep.
 
+#[cfg(feature = "spin-0_10")]
 pub(crate) mod spin;
 
 use core::time::Duration;
@@ -11,6 +12,7 @@ use crate::mem::Mem;
 /// How a lock was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
+#[expect(clippy::exhaustive_enums, reason = "every lock has to say one of the two")]
 pub enum Acquired {
     /// The last owner released it.
     Clean,
@@ -71,6 +73,7 @@ pub trait Lock<M: Mem + ?Sized> {
 
 /// For memory that nobody else uses: nothing to lock, nobody to wake.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has nothing to say")]
 pub struct Unshared;
 
 impl<M: Mem + ?Sized> Lock<M> for Unshared {
@@ -96,6 +99,7 @@ impl<M: Mem + ?Sized> Lock<M> for Unshared {
 
 /// For memory mapped read-only: reading needs no lock, and everything else is an error.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has nothing to say")]
 pub struct ReadOnly;
 
 impl<M: Mem + ?Sized> Lock<M> for ReadOnly {

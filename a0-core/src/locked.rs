@@ -40,6 +40,7 @@ const LOCK_TRIES: u32 = 16;
 /// send(topic.lock(None).unwrap());
 /// ```
 #[derive(Debug)]
+#[must_use = "dropping it releases the lock"]
 pub struct Locked<'t, M: Mem, L: Lock<M>> {
     held: HeldLock<'t, M, L>,
     draft: Draft,

@@ -54,8 +54,6 @@ pub trait Mem {
     fn fetch_add_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32;
     /// Sets bits; gives the old value.
     fn fetch_or_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32;
-    /// Keeps only the given bits; gives the old value.
-    fn fetch_and_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32;
 
     /// A memory fence.
     fn fence(&self, order: Ordering);
@@ -112,9 +110,6 @@ impl<T: Mem + ?Sized> Mem for &T {
     }
     fn fetch_or_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
         (**self).fetch_or_u32(field, value, order)
-    }
-    fn fetch_and_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        (**self).fetch_and_u32(field, value, order)
     }
     fn fence(&self, order: Ordering) {
         (**self).fence(order);

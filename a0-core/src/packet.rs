@@ -41,7 +41,7 @@ mod sink;
 mod standard;
 pub(crate) mod utf8;
 
-pub use crate::text::{Decimal, Text};
+pub use crate::text::Text;
 pub use decode::FlatPacket;
 pub use encode::Encoder;
 pub use error::PacketError;

@@ -14,7 +14,7 @@ use crate::locked::Locked;
 use crate::mem::Mem;
 use crate::state::{State, offset_is_sound};
 use crate::transport::Transport;
-use target::Target;
+use target::{Miss, Target};
 
 /// Tries at one frame before the lock is taken for it.
 const READ_TRIES: u32 = 64;
@@ -49,6 +49,7 @@ impl Buffer for &mut [u8] {
     }
 }
 
+#[cfg(feature = "heapless-0_9")]
 impl<const N: usize> Buffer for heapless::Vec<u8, N> {
     /// Resizes the vector to the message.
     fn room(&mut self, len: usize) -> Option<&mut [u8]> {
@@ -82,8 +83,8 @@ enum Fetch {
     Some(Fetched),
     /// Nothing new.
     Nothing,
-    /// A writer was in the way, or the frame is damaged.
-    Damaged(Corruption),
+    /// No frame.
+    Missed(Miss),
 }
 
 /// How one try ended.
@@ -92,8 +93,8 @@ enum Attempt {
     Done(Received),
     /// Nothing new.
     Nothing,
-    /// A writer was in the way, or the frame is damaged.
-    Again(Corruption),
+    /// No frame.
+    Missed(Miss),
 }
 
 /// Takes a message's place and length without its data.
@@ -127,7 +128,7 @@ impl<M: Mem, L: Lock<M>> Locked<'_, M, L> {
         buffer: &mut B,
     ) -> Result<Option<Received>, Error> {
         let mut attempt = self.topic().attempt(cursor, select, buffer)?;
-        if matches!(attempt, Attempt::Again(_)) {
+        if matches!(attempt, Attempt::Missed(_)) {
             // What the cursor knew may be what is wrong with it. But it may also be the only way past damage that was
             // met before, so it comes first.
             cursor.known_high = cursor.seq;
@@ -137,7 +138,7 @@ impl<M: Mem, L: Lock<M>> Locked<'_, M, L> {
             Attempt::Done(received) => Ok(Some(received)),
             Attempt::Nothing => Ok(None),
             // Nobody else writes, so this is what the memory holds.
-            Attempt::Again(damage) => Err(self.topic().skip_damage(cursor, damage)),
+            Attempt::Missed(miss) => Err(self.topic().skip_damage(cursor, miss)),
         }
     }
 }
@@ -212,7 +213,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         match self.attempt(cursor, select, buffer)? {
             Attempt::Done(received) => Ok(Some(received)),
             Attempt::Nothing => Ok(None),
-            Attempt::Again(_) => self.read_contended(cursor, select, buffer),
+            Attempt::Missed(_) => self.read_contended(cursor, select, buffer),
         }
     }
 
@@ -230,7 +231,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
             match self.attempt(cursor, select, buffer)? {
                 Attempt::Done(received) => return Ok(Some(received)),
                 Attempt::Nothing => return Ok(None),
-                Attempt::Again(_) => {}
+                Attempt::Missed(_) => {}
             }
         }
         match self.read_locked(cursor, select, buffer) {
@@ -243,7 +244,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
                 match self.attempt(cursor, select, buffer)? {
                     Attempt::Done(received) => Ok(Some(received)),
                     Attempt::Nothing => Ok(None),
-                    Attempt::Again(damage) => Err(self.skip_damage(cursor, damage)),
+                    Attempt::Missed(miss) => Err(self.skip_damage(cursor, miss)),
                 }
             }
             result => result,
@@ -264,12 +265,11 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         let fetched = match self.fetch(cursor, select, buffer) {
             Fetch::Some(fetched) => fetched,
             Fetch::Nothing => return Ok(Attempt::Nothing),
-            Fetch::Damaged(damage) => return Ok(Attempt::Again(damage)),
+            Fetch::Missed(miss) => return Ok(Attempt::Missed(miss)),
         };
         let Fetched { target, size, .. } = fetched;
         if !self.is_still_there(&target, size) {
-            let field = "overwritten while it was read";
-            return Ok(Attempt::Again(Corruption::Frame { seq: target.seq, offset: target.off, field }));
+            return Ok(Attempt::Missed(Miss::Gone { seq: target.seq, off: target.off }));
         }
         if !fetched.fits {
             return Err(without_room(cursor, buffer, &target, size));
@@ -283,10 +283,10 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
         let target = match self.target(cursor, select) {
             Ok(Some(target)) => target,
             Ok(None) => return Fetch::Nothing,
-            Err(damage) => return Fetch::Damaged(damage),
+            Err(miss) => return Fetch::Missed(miss),
         };
         let mem = self.mem();
-        let bad = |field| Fetch::Damaged(Corruption::Frame { seq: target.seq, offset: target.off, field });
+        let bad = |field| Fetch::Missed(Miss::damaged(target.seq, target.off, field));
         // The mapping's size, not the arena's: what counts here is to stay inside.
         let limit = mem.size();
         if !offset_is_sound(target.off, limit) {

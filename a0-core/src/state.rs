@@ -11,6 +11,7 @@ use crate::mem::Mem;
 /// A plain value: planning an allocation works on copies of it, and only a commit touches memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the format says what is in it")]
 pub struct State {
     /// Sequence number of the oldest frame.
     pub seq_low: u64,

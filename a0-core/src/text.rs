@@ -18,7 +18,7 @@ pub struct Text<const N: usize> {
 /// `a0_writer_seq`.
 ///
 /// ```
-/// use a0_core::packet::Decimal;
+/// use a0_core::internal::Decimal;
 ///
 /// let seq = Decimal::from(42);
 /// assert_eq!(&*seq, "42");

@@ -94,6 +94,7 @@ pub enum Problem {
 /// What a verification has looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Verified {
     /// The state that was walked.
     pub state: State,
@@ -500,9 +501,6 @@ mod tests {
                 unreachable!("verifying stores nothing")
             }
             fn fetch_or_u32(&self, _: Field<u32>, _: u32, _: Ordering) -> u32 {
-                unreachable!("verifying stores nothing")
-            }
-            fn fetch_and_u32(&self, _: Field<u32>, _: u32, _: Ordering) -> u32 {
                 unreachable!("verifying stores nothing")
             }
             fn fence(&self, _: Ordering) {}

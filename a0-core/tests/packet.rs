@@ -1,6 +1,7 @@
 //! The packet codec against stored packets and arbitrary bytes.
 
-use a0_core::packet::{Decimal, LastTexts, PacketSink, SliceSink, Staged, Stamp, StandardHeaders, keys};
+use a0_core::internal::Decimal;
+use a0_core::packet::{LastTexts, PacketSink, SliceSink, Staged, Stamp, StandardHeaders, keys};
 use a0_core::{Encoder, FlatPacket, Id, PacketError, TimeMono, TimeWall};
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -15,6 +15,7 @@ const NANOS_PER_SEC: i64 = 1_000_000_000;
 /// assert!(before <= SystemClock.mono());
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has nothing to say")]
 pub struct SystemClock;
 
 impl Clock for SystemClock {

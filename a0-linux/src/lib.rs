@@ -36,6 +36,7 @@
 //!   whoever else wants what is open with [`Mode::Exclusive`]. On a filesystem without them there is no such mode.
 //! * A file that is truncated ends those who touch what is gone with `SIGBUS`.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod clock;
 mod deadman;

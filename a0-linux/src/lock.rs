@@ -23,10 +23,12 @@ const TOPIC: Mutex = Mutex::at(header::MUTEX_NEXT.offset(), header::PID_NAMESPAC
 /// the topic in the kernel gets it all the same; otherwise the next one who wants it finds out that its owner does not exist, and
 /// gets it, as after any death. But nobody gets such a mutex that the thread has locked while it held two topics.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has nothing to say")]
 pub struct RobustLock;
 
 /// The lock that goes with the way a file was opened.
 #[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "one for each `Mode`")]
 pub enum AccessLock {
     /// Shared with other processes.
     Shared,

@@ -189,9 +189,6 @@ impl Mem for StoreLog {
     fn fetch_or_u32(&self, field: Field<u32>, value: u32, _: Ordering) -> u32 {
         self.update(field, |old| old | value)
     }
-    fn fetch_and_u32(&self, field: Field<u32>, value: u32, _: Ordering) -> u32 {
-        self.update(field, |old| old & value)
-    }
     fn fence(&self, order: Ordering) {
         // An acquire fence keeps stores behind loads, and says nothing of other stores.
         if order != Ordering::Acquire {

@@ -222,10 +222,6 @@ impl<M: Mem> Mem for Tamper<M> {
         self.before_store();
         self.inner.fetch_or_u32(field, value, order)
     }
-    fn fetch_and_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        self.before_store();
-        self.inner.fetch_and_u32(field, value, order)
-    }
     fn fence(&self, order: Ordering) {
         let lacking = match order {
             Ordering::Acquire => {

@@ -108,9 +108,6 @@ impl Mem for Shared<'_> {
     fn fetch_or_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
         self.0.mem.fetch_or_u32(field, value, order)
     }
-    fn fetch_and_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        self.0.mem.fetch_and_u32(field, value, order)
-    }
     fn fence(&self, _: Ordering) {}
     fn read(&self, offset: u64, into: &mut [u8]) {
         for (i, part) in into.chunks_mut(8).enumerate() {

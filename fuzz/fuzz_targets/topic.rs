@@ -65,9 +65,6 @@ impl Mem for Scribbled<'_> {
     fn fetch_or_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
         self.inner.fetch_or_u32(field, value, order)
     }
-    fn fetch_and_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        self.inner.fetch_and_u32(field, value, order)
-    }
     fn fence(&self, order: Ordering) {
         self.inner.fence(order);
     }

@@ -78,8 +78,11 @@ impl<R: RelaxStrategy, M: Mem + ?Sized> Lock<M> for SpinLock<R> {
     }
 
     fn unlock(&self, mem: &M) {
-        // A read-modify-write, because the check for sleepers behind it relies on one.
-        mem.fetch_and_u32(header::LOCK_WORD, 0, Ordering::Release);
+        // A read-modify-write, because the check for sleepers behind it relies on one; whatever somebody has left there.
+        let mut owner = self.context;
+        while let Err(other) = mem.cas_u32(header::LOCK_WORD, owner, 0, Ordering::Release) {
+            owner = other;
+        }
     }
 
     fn wait(&self, mem: &M, word: Field<u32>, expected: u32, _: Duration) -> Result<(), LockError> {

@@ -28,6 +28,7 @@ use crate::state::State;
 /// # Ok::<(), a0_core::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "dropping it publishes nothing; `commit` does"]
 pub struct Loan<'t, M: Mem, L: Lock<M>> {
     held: HeldLock<'t, M, L>,
     draft: Draft,

@@ -33,6 +33,7 @@ unsafe impl<O: Sync> Sync for RawMem<O> {}
 
 /// Whether stores are allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "memory can be written, or it cannot")]
 pub enum Access {
     /// Loads and stores.
     ReadWrite,
@@ -258,10 +259,6 @@ impl<O> Mem for RawMem<O> {
     #[inline(always)]
     fn fetch_or_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
         u32::from_le(self.word32(field, self.writable()).fetch_or(value.to_le(), order))
-    }
-    #[inline(always)]
-    fn fetch_and_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        u32::from_le(self.word32(field, self.writable()).fetch_and(value.to_le(), order))
     }
     #[inline(always)]
     fn fence(&self, order: Ordering) {

@@ -78,9 +78,6 @@ impl Mem for SliceMem<'_> {
     fn fetch_or_u32(&self, field: Field<u32>, value: u32, _: Ordering) -> u32 {
         self.update(field, |old| old | value)
     }
-    fn fetch_and_u32(&self, field: Field<u32>, value: u32, _: Ordering) -> u32 {
-        self.update(field, |old| old & value)
-    }
     fn fence(&self, _: Ordering) {}
     fn read(&self, offset: u64, into: &mut [u8]) {
         let cells = &self.bytes[offset as usize..][..into.len()];

@@ -31,6 +31,7 @@ pub struct StandardHeaders {
 
 /// What the standard headers say of one packet.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "one value for each of the standard headers, of which there are five")]
 pub struct Stamp {
     /// How many packets the file had taken before: `a0_transport_seq`.
     pub transport_seq: u64,

@@ -20,10 +20,27 @@ pub(super) struct Target {
     pub(super) known_high: u64,
 }
 
+/// Why a try found no frame.
+#[derive(Clone, Copy)]
+pub(super) enum Miss {
+    /// Writers kept changing the state.
+    Busy,
+    /// The frame was overwritten, or the state says that it was.
+    Gone { seq: u64, off: u64 },
+    /// The frame is not what it should be: because a writer was in the way, unless there is none.
+    Damaged(Corruption),
+}
+
+impl Miss {
+    pub(super) fn damaged(seq: u64, off: u64, field: &'static str) -> Miss {
+        Miss::Damaged(Corruption::Frame { seq, offset: off, field })
+    }
+}
+
 impl<M: Mem, L: Lock<M>> Transport<M, L> {
     /// Finds the frame to read; `None` if there is none yet, an error if a writer is in the way.
     #[inline(always)]
-    pub(super) fn target(&self, cursor: &mut Cursor, select: Select) -> Result<Option<Target>, Corruption> {
+    pub(super) fn target(&self, cursor: &mut Cursor, select: Select) -> Result<Option<Target>, Miss> {
         let mem = self.mem();
         let Some(want) = cursor.seq.checked_add(1) else { return Ok(None) };
         if select == Select::Next && want <= cursor.known_high {
@@ -39,9 +56,7 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
             cursor.knows_no_more();
             return Ok(None);
         }
-        let Some(state) = State::snapshot(mem) else {
-            return Err(Corruption::State { field: "the committed page, which keeps changing", value: 0 });
-        };
+        let Some(state) = State::snapshot(mem) else { return Err(Miss::Busy) };
         if state.seq_high < want {
             cursor.knows_no_more();
             return Ok(None);
@@ -73,9 +88,9 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
 
     /// The frame `want`, by the link in its predecessor at `off`.
     #[inline(always)]
-    fn follow(&self, off: u64, want: u64, known_high: u64) -> Result<Target, Corruption> {
+    fn follow(&self, off: u64, want: u64, known_high: u64) -> Result<Target, Miss> {
         if !offset_is_sound(off, self.mem().size()) {
-            return Err(Corruption::Frame { seq: want - 1, offset: off, field: "the offset itself" });
+            return Err(Miss::damaged(want - 1, off, "the offset itself"));
         }
         // Acquire: the header that the link leads to was stored before it.
         let next = self.mem().load_u64(frame::next_off(off), Acquire);
@@ -83,8 +98,16 @@ impl<M: Mem, L: Lock<M>> Transport<M, L> {
     }
 
     /// Moves the cursor in front of the oldest frame it has not read that can be reached from the newest one, or else
-    /// behind everything. That can be the very frame it looked for, if only the link to it is damaged.
-    pub(super) fn skip_damage(&self, cursor: &mut Cursor, damage: Corruption) -> Error {
+    /// behind everything. That can be the very frame it looked for, if only the link to it is damaged. For when nobody writes:
+    /// then what was missed is damage.
+    pub(super) fn skip_damage(&self, cursor: &mut Cursor, miss: Miss) -> Error {
+        let damage = match miss {
+            Miss::Busy => return Error::Contended,
+            Miss::Gone { seq, off } => {
+                Corruption::Frame { seq, offset: off, field: "overwritten, though the state says that it is there" }
+            }
+            Miss::Damaged(damage) => damage,
+        };
         let Some(state) = State::snapshot(self.mem()) else { return Error::Contended };
         let unread = State { seq_low: state.seq_low.max(cursor.seq.saturating_add(1)), ..state };
         let (seq, link, known_high) = match self.oldest_reachable(&unread) {

@@ -61,9 +61,6 @@ impl Mem for Meddled<'_> {
     fn fetch_or_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
         self.mem.fetch_or_u32(field, value, order)
     }
-    fn fetch_and_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        self.mem.fetch_and_u32(field, value, order)
-    }
     fn fence(&self, order: Ordering) {
         self.mem.fence(order);
     }

@@ -27,6 +27,7 @@ use crate::robust_list;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "dropping it releases the deadman"]
 pub struct DeadmanHold {
     // A clone, not a reference: a hold that is leaked leaks the mapping, too, which the kernel has been told of.
     file: DeadmanFile,

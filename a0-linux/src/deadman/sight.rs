@@ -37,6 +37,7 @@ pub struct DeadmanSight {
 
 /// What a [`DeadmanFile::sleep`](crate::DeadmanFile::sleep) is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a deadman is taken, or it is not")]
 pub enum Until {
     /// Somebody takes it.
     Taken,

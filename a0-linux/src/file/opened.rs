@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use a0_core::{RawMem, is_topic};
+use a0_core::RawMem;
+use a0_core::internal::is_topic;
 use rustix::fs::{FileType, OFlags, Stat, fstat, fstatfs};
 use rustix::io::Errno;
 

@@ -7,6 +7,7 @@ use crate::file::error::FileError;
 
 /// What a program wants to do with a topic, and beside whom.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "whoever has to do with files must know of every way to open them")]
 pub enum Mode {
     /// Read and write beside others: the file is mapped writable, and everybody locks and notifies.
     #[default]

@@ -180,7 +180,9 @@ impl Feed {
             have = needed;
         }
         self.head = have.next_multiple_of(CACHE_LINE).min(HEAD);
-        let head = self.message(Received { len: have, ..received })?.packet;
+        let mut start = received;
+        start.len = have;
+        let head = self.message(start)?.packet;
         let result = look(View { head, topic, received });
         let intact = topic.is_intact(&received);
         drop(locked);

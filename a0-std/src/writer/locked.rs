@@ -5,7 +5,8 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use a0_core::packet::{Decimal, LastTexts, Stamp};
+use a0_core::internal::Decimal;
+use a0_core::packet::{LastTexts, Stamp};
 use a0_core::{Clock, Cursor, Encoder, Id, State};
 use a0_linux::{SystemClock, WallFromMono};
 

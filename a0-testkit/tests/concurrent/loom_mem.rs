@@ -158,9 +158,6 @@ impl Mem for LoomMem {
     fn fetch_or_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
         self.half(field).fetch_or(value, order)
     }
-    fn fetch_and_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        self.half(field).fetch_and(value, order)
-    }
     fn fence(&self, order: Ordering) {
         fence(order);
     }

@@ -100,7 +100,10 @@ impl<M: Mem + ?Sized> Lock<M> for SimLock {
         Ok(mem.cas_u32(header::LOCK_WORD, 0, 1, Ordering::Acquire).is_ok().then_some(Acquired::Clean))
     }
     fn unlock(&self, mem: &M) {
-        mem.fetch_and_u32(header::LOCK_WORD, 0, Ordering::Release);
+        let mut owner = 1;
+        while let Err(other) = mem.cas_u32(header::LOCK_WORD, owner, 0, Ordering::Release) {
+            owner = other;
+        }
     }
     fn wait(&self, mem: &M, word: Field<u32>, expected: u32, _: Duration) -> Result<(), LockError> {
         self.sleep(mem, word, expected, PLAIN);
