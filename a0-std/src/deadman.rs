@@ -4,7 +4,7 @@ mod owner;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -266,7 +266,8 @@ impl Deadman {
         Err(Error::NotOwner { path: self.path().to_owned() })
     }
 
-    /// What it looks like now. Never waits, and makes a system call every 100 ms only, so it may be asked often.
+    /// What it looks like now. Makes a system call every 100 ms only, so it may be asked often, and never waits; but if the file
+    /// was removed just now and this handle has the deadman, for the thread that takes it in the new one.
     ///
     /// An owner that did not die while this machine was up, but was there before or in a file that was copied, looks alive.
     /// Taking and waiting notice.
@@ -277,8 +278,11 @@ impl Deadman {
         let now = self.shared.made.elapsed().as_nanos() as u64;
         if now >= self.shared.next_look.load(Ordering::Relaxed) {
             if self.is_removed()? {
-                if let Some(owner) = &*self.owner() {
-                    owner.look_after_the_file();
+                match self.owner.get().try_lock().as_deref() {
+                    Ok(Some(owner)) => owner.look_after_the_file(),
+                    // Somebody is just taking or releasing it: the next look will tell.
+                    Err(TryLockError::WouldBlock) => return Ok(self.look()),
+                    _ => {}
                 }
                 if self.is_removed()? {
                     return Err(self.shared.removed());
@@ -286,11 +290,15 @@ impl Deadman {
             }
             self.shared.next_look.store(now + PATROL.as_nanos() as u64, Ordering::Relaxed);
         }
+        Ok(self.look())
+    }
+
+    fn look(&self) -> DeadmanState {
         let seen = self.shared.file().look();
         let owner = seen.owner.filter(|_| seen.taken);
         let is_owner = self.shared.is_holder(&seen);
         let DeadmanSight { taken, token, owner_died, other_namespace, .. } = seen;
-        Ok(DeadmanState { taken, owner, token, is_owner, owner_died, other_namespace })
+        DeadmanState { taken, owner, token, is_owner, owner_died, other_namespace }
     }
 
     /// The token, and whether somebody has it; `None` while somebody is just taking or releasing it. Of the file that was

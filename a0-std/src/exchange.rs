@@ -18,5 +18,6 @@ pub(crate) mod known;
 pub(crate) mod liveness;
 pub(crate) mod outstanding;
 pub(crate) mod server;
+mod unsent;
 pub(crate) mod waiting;
 pub(crate) mod watch;

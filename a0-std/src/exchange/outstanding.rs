@@ -1,6 +1,6 @@
 //! Calls whose answers go to callbacks.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +13,9 @@ use crate::exchange::client::{Shared, is_locked};
 use crate::exchange::dialect::ToClient;
 use crate::exchange::known::Sent;
 use crate::exchange::liveness::{Noted, PATROL};
+use crate::exchange::unsent::Unsent;
 use crate::exchange::waiting::Answer;
+#[cfg(feature = "async")]
 use crate::packet::Packet;
 use crate::reader::feed::Feed;
 
@@ -40,7 +42,7 @@ pub(crate) struct Outstanding {
 struct Table {
     calls: HashMap<Id, Call>,
     /// Calls that are still to be sent, in their order.
-    unsent: VecDeque<Packet>,
+    unsent: Unsent,
     /// Calls of which servers are still to be told that nobody waits.
     given_up: Vec<Id>,
     /// The thread does not read, so as not to cost publishers a system call for each message.
@@ -145,8 +147,7 @@ impl Outstanding {
         let (mut callback, file) = (Some(callback), self.shared.file());
         let (waits, full) = {
             let unsent = &self.table().unsent;
-            let bytes: u64 = unsent.iter().map(|packet| packet.payload().len() as u64).sum();
-            (!unsent.is_empty(), bytes.saturating_add(payload.len() as u64) > file.size())
+            (!unsent.is_empty(), unsent.size().saturating_add(payload.len() as u64) > file.size())
         };
         // Not before those that wait already, unless there is no room for more of them.
         if !waits || full {
