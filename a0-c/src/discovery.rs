@@ -41,6 +41,8 @@ const fn number(protocol: Protocol) -> u32 {
         Protocol::Cfg => A0RS_PROTOCOL_CFG,
         Protocol::Log => A0RS_PROTOCOL_LOG,
         Protocol::Deadman => A0RS_PROTOCOL_DEADMAN,
+        // Not known to this interface, so it is part of no sum and is never discovered.
+        _ => return 0,
     };
     number as u32
 }
@@ -49,7 +51,7 @@ fn protocols(protocols: u32) -> Result<Vec<Protocol>> {
     if protocols == 0 || protocols & !A0RS_PROTOCOL_ALL != 0 {
         return Err(argument("protocols", "it is no sum of a0rs_protocol"));
     }
-    Ok(Protocol::ALL.into_iter().filter(|protocol| number(*protocol) & protocols != 0).collect())
+    Ok(Protocol::ALL.iter().copied().filter(|protocol| number(*protocol) & protocols != 0).collect())
 }
 
 /// A topic that has come or gone.
@@ -97,7 +99,7 @@ pub unsafe extern "C" fn a0rs_discovery_create(
                 DiscoveryEvent::Found(topic) => (true, topic),
                 DiscoveryEvent::Removed(topic) => (false, topic),
             };
-            let DiscoveredTopic { protocol, name, path } = topic;
+            let DiscoveredTopic { protocol, name, path, .. } = topic;
             // Names of files have no NUL.
             let (name, path) = (c_string(name.into_bytes()), c_string(path.into_os_string().into_vec()));
             let topic =

@@ -151,5 +151,5 @@ pub(crate) fn reader(options: Option<&a0rs_reader_options>) -> Result<ReaderOpti
         _ => return Err(argument("options: iter", "it is no a0rs_iter")),
     };
     let wait = wait(options.wait, options.spin_us)?;
-    Ok(ReaderOptions { init, iter, wait, file: file(Some(&options.file))? })
+    Ok(ReaderOptions::default().init(init).iter(iter).wait(wait).file(file(Some(&options.file))?))
 }

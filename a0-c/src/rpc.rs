@@ -46,7 +46,7 @@ pub(crate) fn server(options: Option<&a0rs_server_options>) -> Result<ServerOpti
         _ => return Err(argument("options: start", "it is no a0rs_server_start")),
     };
     let wait = options::wait(options.wait, options.spin_us)?;
-    Ok(ServerOptions { start, wait, file: options::file(Some(&options.file))? })
+    Ok(ServerOptions::default().start(start).wait(wait).file(options::file(Some(&options.file))?))
 }
 
 /// Hears that a request or a connection was cancelled, answered or not.

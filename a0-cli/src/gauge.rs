@@ -33,7 +33,7 @@ pub(crate) struct Watching {
     #[arg(required = true, value_name = "TOPIC|FILE", help = target::HELP)]
     topics: Vec<String>,
     /// The names are topics of this protocol
-    #[arg(short, long, value_name = "PROTOCOL", value_parser = PossibleValuesParser::new(Protocol::ALL.map(Protocol::name)))]
+    #[arg(short, long, value_name = "PROTOCOL", value_parser = PossibleValuesParser::new(Protocol::ALL.iter().map(|protocol| protocol.name())))]
     protocol: Option<String>,
     /// Measure for so long, print, and begin again
     #[arg(short, long, value_name = "SECONDS", value_parser = window, default_value = "1")]
@@ -124,7 +124,7 @@ impl Watching {
 
     fn path(&self, topic: &str) -> Outcome<PathBuf> {
         let Some(name) = &self.protocol else { return target::resolve(topic) };
-        let protocol = Protocol::ALL.into_iter().find(|protocol| protocol.name() == name);
+        let protocol = Protocol::ALL.iter().copied().find(|protocol| protocol.name() == name);
         Ok(protocol.unwrap_or(Protocol::PubSub).path(topic)?)
     }
 }

@@ -43,7 +43,7 @@ offset       size  content
 
 /// The protocols whose topics have messages.
 pub(crate) fn protocols() -> impl Iterator<Item = Protocol> {
-    Protocol::ALL.into_iter().filter(|protocol| *protocol != Protocol::Deadman)
+    Protocol::ALL.iter().copied().filter(|protocol| *protocol != Protocol::Deadman)
 }
 
 /// Their names.

@@ -28,12 +28,12 @@ pub(crate) fn resolve(target: &str) -> Outcome<PathBuf> {
         return absolute();
     }
     let file = a0_std::env::resolve(path)?;
-    let is_file = file.exists() || Templates::new(&Protocol::ALL)?.topic(&file).is_some();
+    let is_file = file.exists() || Templates::new(Protocol::ALL)?.topic(&file).is_some();
     Ok(if is_file { file } else { topic })
 }
 
 /// The protocols with these names; all if there are none.
 pub(crate) fn protocols(names: &[String]) -> Vec<Protocol> {
     let wanted = |protocol: &Protocol| names.is_empty() || names.iter().any(|name| name == protocol.name());
-    Protocol::ALL.into_iter().filter(wanted).collect()
+    Protocol::ALL.iter().copied().filter(wanted).collect()
 }

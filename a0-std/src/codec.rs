@@ -74,6 +74,7 @@ pub trait Codec<T> {
 
 /// JSON, by `serde_json`.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "it names a format and has no state")]
 pub struct Json;
 
 impl<T: Serialize + DeserializeOwned> Codec<T> for Json {
@@ -91,6 +92,7 @@ impl<T: Serialize + DeserializeOwned> Codec<T> for Json {
 /// [Postcard](https://postcard.jamesmunns.com), whose messages say nothing of their structure. Feature `postcard`.
 #[cfg(feature = "postcard")]
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "it names a format and has no state")]
 pub struct Postcard;
 
 #[cfg(feature = "postcard")]
@@ -110,6 +112,7 @@ impl<T: Serialize + DeserializeOwned> Codec<T> for Postcard {
 /// [MessagePack](https://msgpack.org), structs as maps with field names. Feature `msgpack`.
 #[cfg(feature = "msgpack")]
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "it names a format and has no state")]
 pub struct MsgPack;
 
 #[cfg(feature = "msgpack")]
@@ -153,6 +156,7 @@ fn all_read(rest: &[u8]) -> Result<(), CodecError> {
 /// [`TypedSubscriberSync::read_locked`](crate::TypedSubscriberSync::read_locked).
 #[cfg(feature = "zerocopy")]
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "it names a format and has no state")]
 pub struct Plain;
 
 #[cfg(feature = "zerocopy")]

@@ -83,6 +83,7 @@ struct Shared {
 
 /// How a deadman was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the lock and its file tell no more than these two")]
 pub struct Taken {
     /// How often it was taken, with this time. Who waits for the end of just this time says so with the token.
     pub token: u64,

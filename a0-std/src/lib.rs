@@ -62,6 +62,7 @@
 //!   are in memory that all processors see alike: not on a network filesystem.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 #[cfg(doctest)]
 mod book;

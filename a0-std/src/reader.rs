@@ -25,6 +25,7 @@ use crate::reader::wait::Wait;
 
 /// Where a reader starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Init {
     /// With the first message that comes after the reader was made.
     #[default]
@@ -37,6 +38,7 @@ pub enum Init {
 
 /// How a reader goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Iter {
     /// With the next message. A reader that was overtaken goes on with the oldest one left and says how many it missed.
     #[default]
@@ -45,8 +47,10 @@ pub enum Iter {
     Newest,
 }
 
-/// Options of a reader. An [`Init`], an [`Iter`], a pair of both, a [`Wait`], or `()` convert into it.
+/// Options of a reader. An [`Init`], an [`Iter`], a pair of both, a [`Wait`], a reference to [`FileOptions`], or `()`
+/// convert into it.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct ReaderOptions {
     /// Where it starts.
     pub init: Init,
@@ -56,6 +60,32 @@ pub struct ReaderOptions {
     pub wait: Wait,
     /// How the topic's file is opened, and created if it does not exist. Readers made from a [`File`] ignore it.
     pub file: FileOptions,
+}
+
+impl ReaderOptions {
+    /// Sets [`ReaderOptions::init`].
+    #[must_use]
+    pub fn init(self, init: Init) -> Self {
+        ReaderOptions { init, ..self }
+    }
+
+    /// Sets [`ReaderOptions::iter`].
+    #[must_use]
+    pub fn iter(self, iter: Iter) -> Self {
+        ReaderOptions { iter, ..self }
+    }
+
+    /// Sets [`ReaderOptions::wait`].
+    #[must_use]
+    pub fn wait(self, wait: Wait) -> Self {
+        ReaderOptions { wait, ..self }
+    }
+
+    /// Sets [`ReaderOptions::file`].
+    #[must_use]
+    pub fn file(self, file: FileOptions) -> Self {
+        ReaderOptions { file, ..self }
+    }
 }
 
 impl From<()> for ReaderOptions {
@@ -79,6 +109,12 @@ impl From<Iter> for ReaderOptions {
 impl From<Wait> for ReaderOptions {
     fn from(wait: Wait) -> Self {
         ReaderOptions { wait, ..Default::default() }
+    }
+}
+
+impl From<&FileOptions> for ReaderOptions {
+    fn from(file: &FileOptions) -> Self {
+        ReaderOptions { file: file.clone(), ..Default::default() }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::topic::{PLACEHOLDER, Protocol};
 /// use a0_std::{Protocol, Templates};
 /// # unsafe { std::env::remove_var("A0_ROOT") };
 ///
-/// let templates = Templates::new(&Protocol::ALL)?;
+/// let templates = Templates::new(Protocol::ALL)?;
 /// let (protocol, topic) = templates.topic("/dev/shm/alephzero/cam/front.pubsub.a0").expect("the name of a topic");
 /// assert_eq!((protocol, &*topic), (Protocol::PubSub, "cam/front"));
 /// # Ok::<(), a0_std::Error>(())

@@ -10,6 +10,7 @@ pub(crate) const PLACEHOLDER: &str = "{topic}";
 
 /// What a topic is used for; each has its own files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Protocol {
     /// Publishers and subscribers.
     PubSub,
@@ -27,8 +28,8 @@ pub enum Protocol {
 
 impl Protocol {
     /// Every protocol.
-    pub const ALL: [Protocol; 6] =
-        [Protocol::PubSub, Protocol::Rpc, Protocol::Prpc, Protocol::Cfg, Protocol::Log, Protocol::Deadman];
+    pub const ALL: &[Protocol] =
+        &[Protocol::PubSub, Protocol::Rpc, Protocol::Prpc, Protocol::Cfg, Protocol::Log, Protocol::Deadman];
 
     /// The protocol's name, as it stands in default file names.
     pub const fn name(self) -> &'static str {

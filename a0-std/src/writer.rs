@@ -40,6 +40,7 @@ struct Standard {
 
 /// What became of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Published {
     /// The packet's id, for replies and `a0_dep` headers.
     pub id: Id,

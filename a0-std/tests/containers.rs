@@ -135,7 +135,7 @@ fn is_timeout<T>(result: Result<T, Error>) -> bool {
 }
 
 fn read_only() -> ReaderOptions {
-    ReaderOptions { init: Init::Oldest, file: FileOptions::default().access(Mode::ReadOnly), ..Default::default() }
+    ReaderOptions::default().init(Init::Oldest).file(FileOptions::default().access(Mode::ReadOnly))
 }
 
 /// Opens something that a container is just leaving: it dies a moment after `unshare` does.

@@ -24,7 +24,7 @@ fn options() -> FileOptions {
 }
 
 fn oldest() -> ReaderOptions {
-    ReaderOptions { init: Init::Oldest, file: options(), ..Default::default() }
+    ReaderOptions::default().init(Init::Oldest).file(options())
 }
 
 /// Does something while another thread has a loan of the topic.
@@ -166,7 +166,7 @@ fn servers_that_cannot_say_what_they_have_to_end_all_the_same() {
         locked.recv().unwrap();
         panic!("the client is to hear of this");
     };
-    let server_options = ServerOptions { file: options(), ..Default::default() };
+    let server_options = ServerOptions::default().file(options());
     let server = RpcServer::with_options(&topic, server_options, handler, |_| {}).unwrap();
     client.send("", |_| {}).unwrap();
     is_called.recv().unwrap();
@@ -193,7 +193,7 @@ fn servers_that_take_unanswered_calls_wait_to_know_which_these_are() {
     thread::scope(|scope| {
         let server = while_locked(client.file(), || {
             spoil(client.file());
-            let options = ServerOptions { start: ServerStart::OldestUnanswered, file: options(), ..Default::default() };
+            let options = ServerOptions::default().start(ServerStart::OldestUnanswered).file(options());
             let server = scope.spawn(|| RpcServer::with_options(&topic, options, handler, |_| {}));
             thread::sleep(LIMIT);
             server

@@ -38,8 +38,8 @@ fn all_that_pass(topic: &str, level: Level) -> Vec<String> {
 fn a_listener_gets_its_level_and_what_is_more_serious() {
     let topic = topic();
     log_all(&Logger::new(&topic).unwrap());
-    let names = Level::ALL.map(Level::name);
-    for (index, level) in Level::ALL.into_iter().enumerate() {
+    let names: Vec<_> = Level::ALL.iter().map(|level| level.name()).collect();
+    for (index, level) in Level::ALL.iter().copied().enumerate() {
         assert_eq!(all_that_pass(&topic, level), names[..=index]);
     }
 }
@@ -96,7 +96,7 @@ fn what_has_no_level_is_passed_over_and_odd_levels_count_as_the_last() {
 #[test]
 fn losses_before_messages_that_were_passed_over_are_counted() {
     let topic = topic();
-    let options = ReaderOptions { init: Init::Oldest, file: FileOptions::default().size(4096), ..Default::default() };
+    let options = ReaderOptions::default().init(Init::Oldest).file(FileOptions::default().size(4096));
     let mut listener = LogListenerSync::new(&topic, Level::Err, options).unwrap();
     let logger = Logger::new(&topic).unwrap();
     logger.err("first").unwrap();

@@ -16,19 +16,21 @@ fn set(variable: &str, value: Option<&str>) {
 
 #[test]
 fn names_and_variables() {
-    for variable in ["A0_ROOT", "A0_TOPIC"].into_iter().chain(Protocol::ALL.map(Protocol::template_variable)) {
+    for variable in
+        ["A0_ROOT", "A0_TOPIC"].into_iter().chain(Protocol::ALL.iter().map(|protocol| protocol.template_variable()))
+    {
         set(variable, None);
     }
     let path = |topic| Protocol::PubSub.path(topic).unwrap();
     assert_eq!(path("cam/front"), Path::new("/dev/shm/alephzero/cam/front.pubsub.a0"));
     assert_eq!(path("{topic}"), Path::new("/dev/shm/alephzero/{topic}.pubsub.a0"));
     assert_eq!(Protocol::Deadman.path("api").unwrap(), Path::new("/dev/shm/alephzero/api.deadman"));
-    for protocol in Protocol::ALL.into_iter().filter(|protocol| *protocol != Protocol::Deadman) {
+    for protocol in Protocol::ALL.iter().copied().filter(|protocol| *protocol != Protocol::Deadman) {
         let expected = format!("/dev/shm/alephzero/x.{}.a0", protocol.name());
         assert_eq!(protocol.path("x").unwrap(), Path::new(&expected));
     }
 
-    let topic = |path| Templates::new(&Protocol::ALL).unwrap().topic(path);
+    let topic = |path| Templates::new(Protocol::ALL).unwrap().topic(path);
     let is = |protocol, topic: &str| Some((protocol, topic.to_owned()));
     assert_eq!(topic("/dev/shm/alephzero/cam/front.pubsub.a0"), is(Protocol::PubSub, "cam/front"));
     assert_eq!(topic("/dev/shm/alephzero/x.prpc.a0"), is(Protocol::Prpc, "x"));

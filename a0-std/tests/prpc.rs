@@ -201,7 +201,7 @@ fn a_handler_that_fails_ends_its_connection_only() {
         b"too large" => assert!(connection.send(vec![0; 1 << 17], false).is_err()),
         payload => connection.send(payload, true).unwrap(),
     };
-    let options = ServerOptions { file: FileOptions::default().size(1 << 16), ..Default::default() };
+    let options = ServerOptions::default().file(FileOptions::default().size(1 << 16));
     let _server = PrpcServer::with_options(&topic, options, handler, |_| {}).unwrap();
     let client = PrpcClient::new(&topic).unwrap();
     let mut stream = client.stream("panic", PATIENCE).unwrap();
@@ -234,7 +234,7 @@ fn a_gap_in_a_stream_is_an_error() {
     let topic = topic();
     let (entered, inside) = mpsc::channel();
     let handler = move |connection: Connection| entered.send(connection).unwrap();
-    let options = ServerOptions { file: FileOptions::default().size(1 << 16), ..Default::default() };
+    let options = ServerOptions::default().file(FileOptions::default().size(1 << 16));
     let _server = PrpcServer::with_options(&topic, options, handler, |_| {}).unwrap();
     let client = PrpcClient::new(&topic).unwrap();
     let (tell, came) = mpsc::channel();

@@ -31,7 +31,7 @@ fn not_reopening(topic: &str) -> Publisher {
 /// What a newcomer finds.
 fn found(topic: &str) -> Vec<(String, Option<u64>)> {
     let Ok(mut reader) =
-        SubscriberSync::new(topic, ReaderOptions { file: FileOptions::default().create(false), ..Init::Oldest.into() })
+        SubscriberSync::new(topic, ReaderOptions::from(Init::Oldest).file(FileOptions::default().create(false)))
     else {
         return vec![];
     };

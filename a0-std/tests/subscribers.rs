@@ -328,7 +328,7 @@ fn a_batch_hands_out_what_single_reads_would() {
 fn a_batch_is_waited_for() {
     for wait in [Wait::Spin, Wait::default(), Wait::Sleep] {
         let file = file(1 << 16);
-        let options = ReaderOptions { wait, ..Default::default() };
+        let options = ReaderOptions::default().wait(wait);
         let mut reader = ReaderSync::new(&file, options).unwrap();
         let timed_out = reader.read_batch_blocking(Duration::from_millis(1), |_| unreachable!()).unwrap_err();
         assert!(matches!(timed_out, Error::Timeout { waited, .. } if waited >= Duration::from_millis(1)));

@@ -32,7 +32,7 @@ fn small() -> FileOptions {
 }
 
 fn oldest() -> ReaderOptions {
-    ReaderOptions { init: Init::Oldest, file: small(), ..Default::default() }
+    ReaderOptions::default().init(Init::Oldest).file(small())
 }
 
 /// Runs a future that must come to an end.
@@ -83,8 +83,7 @@ fn one_thread_waits_for_two_hundred_topics() {
     let tasks: Vec<_> = names
         .iter()
         .map(|name| {
-            let mut stream =
-                SubscriberStream::new(name, ReaderOptions { file: small(), ..Default::default() }).unwrap();
+            let mut stream = SubscriberStream::new(name, ReaderOptions::default().file(small())).unwrap();
             let tell = tell.clone();
             executor.spawn(async move {
                 for round in 0..3_u32 {
@@ -214,7 +213,7 @@ fn topics_that_cannot_be_slept_on_are_polled() {
     let read_only = topic();
     let there = Publisher::new(&read_only).unwrap();
     let file = FileOptions::default().access(Mode::ReadOnly);
-    let mut stream = SubscriberStream::new(&read_only, ReaderOptions { file, ..Default::default() }).unwrap();
+    let mut stream = SubscriberStream::new(&read_only, ReaderOptions::default().file(file)).unwrap();
     assert!(is_pending(&mut stream, Waker::noop()));
     there.publish("read-only").unwrap();
     assert_eq!(block_on(stream.next()).unwrap().unwrap().payload(), b"read-only");
@@ -507,7 +506,7 @@ fn answers_that_are_not_taken_are_kept_up_to_the_size_of_the_topic() {
         tell.send(sent).unwrap();
     };
     let options = small();
-    let server_options = a0_std::ServerOptions { file: options.clone(), ..Default::default() };
+    let server_options = a0_std::ServerOptions::default().file(options.clone());
     let _server = PrpcServer::with_options(&topic, server_options, handler, |_| {}).unwrap();
     let client = PrpcClient::with_options(&topic, &options).unwrap();
     let stream = client.stream_async("", None);

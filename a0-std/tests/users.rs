@@ -15,7 +15,7 @@ use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 const LONG: Duration = Duration::from_secs(20);
 
 fn read_only() -> ReaderOptions {
-    ReaderOptions { init: Init::Oldest, file: FileOptions::default().access(Mode::ReadOnly), ..Default::default() }
+    ReaderOptions::default().init(Init::Oldest).file(FileOptions::default().access(Mode::ReadOnly))
 }
 
 /// Runs something as a user without privileges. They belong to a thread in Linux, so the others stay root.

@@ -102,7 +102,7 @@ fn messages_and_answers_come_in_every_strategy() {
         let (tell, told) = mpsc::channel();
         client.send("sent", move |reply| tell.send(reply.unwrap()).unwrap()).unwrap();
         assert_eq!(told.recv_timeout(PATIENCE).unwrap().payload(), b"sent");
-        let client = PrpcClient::with_options(&topic, ClientOptions { wait, ..Default::default() }).unwrap();
+        let client = PrpcClient::with_options(&topic, ClientOptions::default().wait(wait)).unwrap();
         let answers: Vec<_> = client.stream("", PATIENCE).unwrap().map(|progress| progress.unwrap()).collect();
         assert_eq!(answers.len(), 2);
 
@@ -208,7 +208,7 @@ fn each_strategy_waits_as_it_says() {
         let topic = topic();
         drop(Publisher::new(&topic).unwrap());
         let file = FileOptions::default().access(access);
-        let options = ReaderOptions { wait, file, ..Default::default() };
+        let options = ReaderOptions::default().wait(wait).file(file);
         let mut reader = SubscriberSync::new(&topic, options).unwrap();
         let before = Usage::of_this_thread();
         assert!(matches!(reader.read_blocking(Duration::from_millis(timeout)), Err(Error::Timeout { .. })));

@@ -214,10 +214,10 @@ pub fn rpc() -> Result<impl FnMut()> {
     let dir = tempfile::tempdir_in(&root)?;
     let topic = dir.path().strip_prefix(&root)?.join("rpc").to_string_lossy().into_owned();
     let file = FileOptions::default().size(1 << 16);
-    let options = ServerOptions { wait: Wait::Sleep, file: file.clone(), ..Default::default() };
+    let options = ServerOptions::default().wait(Wait::Sleep).file(file.clone());
     let reply = |request: Request| drop(request.reply(request.payload()));
     let server = RpcServer::with_options(&topic, options, reply, |_| {})?;
-    let client = RpcClient::with_options(&topic, ClientOptions { wait: Wait::Sleep, file })?;
+    let client = RpcClient::with_options(&topic, ClientOptions::default().wait(Wait::Sleep).file(file))?;
     let payload = vec![7; 64];
     Ok(move || {
         let _ = (&dir, &server);

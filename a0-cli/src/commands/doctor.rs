@@ -87,7 +87,7 @@ fn examine() -> Report {
     let place = place::examine(&mut report, &root);
     machine::examine(&mut report, place.as_ref());
     if let Some(place) = place {
-        let templates = if sound_names { Templates::new(&Protocol::ALL).ok() } else { None };
+        let templates = if sound_names { Templates::new(Protocol::ALL).ok() } else { None };
         let mut topics = topics::Topics::new(&place, templates);
         tree::walk(&mut report, &place.root, |report, entry| topics.examine(report, entry));
         logout::examine(&mut report, &place, &topics.owners);

@@ -156,15 +156,12 @@ impl Args {
     }
 
     fn subscribe(&self, init: Start) -> Result<SubscriberSync, Error> {
-        let options = |access| ReaderOptions {
-            init: init.into(),
-            iter: match self.iter {
-                Step::Next => Iter::Next,
-                Step::Newest => Iter::Newest,
-            },
-            file: FileOptions::default().access(access),
-            ..ReaderOptions::default()
+        let iter = match self.iter {
+            Step::Next => Iter::Next,
+            Step::Newest => Iter::Newest,
         };
+        let options =
+            |access| ReaderOptions::default().init(init.into()).iter(iter).file(FileOptions::default().access(access));
         match SubscriberSync::new(&self.topic, options(Mode::Shared)) {
             Err(
                 denied @ Error::File(

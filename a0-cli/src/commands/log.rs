@@ -37,6 +37,6 @@ impl Args {
 
 /// Parses a level in capital or small letters.
 fn level(text: &str) -> Result<Level, String> {
-    let known = Level::ALL.into_iter().find(|level| level.name().eq_ignore_ascii_case(text));
+    let known = Level::ALL.iter().copied().find(|level| level.name().eq_ignore_ascii_case(text));
     known.ok_or_else(|| "use crit, err, warn, info, dbg or unknown".to_owned())
 }

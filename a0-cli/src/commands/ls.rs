@@ -58,7 +58,7 @@ impl Name {
 impl Args {
     pub(crate) fn run(self) -> Outcome {
         let root = env::root()?;
-        let templates = Templates::new(&Protocol::ALL)?;
+        let templates = Templates::new(Protocol::ALL)?;
         let mut output = output()?;
         let mut table = Table::new(&["PROTOCOL", "TOPIC", "SIZE", "USED", "MESSAGES", "SEQ"], &[2, 3, 4]);
         let (files, complete) = files_below(&root);

@@ -81,7 +81,7 @@ pub(crate) struct Args {
     #[arg(default_value = "**")]
     pattern: String,
     /// Only topics of this protocol (may be repeated)
-    #[arg(short, long, value_name = "PROTOCOL", value_parser = PossibleValuesParser::new(Protocol::ALL.map(Protocol::name)))]
+    #[arg(short, long, value_name = "PROTOCOL", value_parser = PossibleValuesParser::new(Protocol::ALL.iter().map(|protocol| protocol.name())))]
     protocol: Vec<String>,
     /// Look so often
     #[arg(short, long, value_name = "SECONDS", value_parser = window, default_value = "1")]

@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(default_value = "**")]
     pattern: String,
     /// Only topics of this protocol (may be repeated)
-    #[arg(short, long, value_name = "PROTOCOL", value_parser = PossibleValuesParser::new(Protocol::ALL.map(Protocol::name)))]
+    #[arg(short, long, value_name = "PROTOCOL", value_parser = PossibleValuesParser::new(Protocol::ALL.iter().map(|protocol| protocol.name())))]
     protocol: Vec<String>,
     /// Not those that are there already
     #[arg(long)]

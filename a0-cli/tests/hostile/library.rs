@@ -121,8 +121,7 @@ impl User<'_> {
 
     fn rpc(&self) {
         let used = self.fresh(Protocol::Rpc, "rpc");
-        let start =
-            ServerOptions { start: ServerStart::OldestUnanswered, file: file(Mode::Shared), ..Default::default() };
+        let start = ServerOptions::default().start(ServerStart::OldestUnanswered).file(file(Mode::Shared));
         let server = RpcServer::with_options(TOPIC, start, |request| drop(request.reply("yes")), |_| {});
         let server = used.ok(server);
         if let Some(client) = used.ok(RpcClient::with_options(TOPIC, &file(Mode::Shared))) {
@@ -135,8 +134,7 @@ impl User<'_> {
 
     fn prpc(&self) {
         let used = self.fresh(Protocol::Prpc, "prpc");
-        let start =
-            ServerOptions { start: ServerStart::OldestUnanswered, file: file(Mode::Shared), ..Default::default() };
+        let start = ServerOptions::default().start(ServerStart::OldestUnanswered).file(file(Mode::Shared));
         let server = PrpcServer::with_options(TOPIC, start, |connection| drop(connection.send("yes", true)), |_| {});
         let server = used.ok(server);
         if let Some(client) = used.ok(PrpcClient::with_options(TOPIC, &file(Mode::Shared))) {
@@ -263,7 +261,7 @@ fn look(message: &Message<'_>) -> u64 {
 }
 
 fn options(init: Init, iter: Iter, access: Mode) -> ReaderOptions {
-    ReaderOptions { init, iter, file: file(access), ..Default::default() }
+    ReaderOptions::default().init(init).iter(iter).file(file(access))
 }
 
 fn file(access: Mode) -> FileOptions {

@@ -21,12 +21,27 @@ use crate::writer::Writer;
 
 /// Options of a client. A [`Wait`], a reference to [`FileOptions`], or `()` convert into it.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct ClientOptions {
     /// How it waits for answers: in the calling thread, or in the one that calls back, which sleeps while there is nothing to
     /// wait for.
     pub wait: Wait,
     /// How the topic's file is opened, and created if it does not exist.
     pub file: FileOptions,
+}
+
+impl ClientOptions {
+    /// Sets [`ClientOptions::wait`].
+    #[must_use]
+    pub fn wait(self, wait: Wait) -> Self {
+        ClientOptions { wait, ..self }
+    }
+
+    /// Sets [`ClientOptions::file`].
+    #[must_use]
+    pub fn file(self, file: FileOptions) -> Self {
+        ClientOptions { file, ..self }
+    }
 }
 
 impl From<()> for ClientOptions {

@@ -38,6 +38,7 @@ const GAPS: usize = 64;
 
 /// Which requests a server takes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ServerStart {
     /// Those that come after it was made.
     #[default]
@@ -46,8 +47,9 @@ pub enum ServerStart {
     OldestUnanswered,
 }
 
-/// Options of a server. A [`ServerStart`], a [`Wait`], or `()` convert into it.
+/// Options of a server. A [`ServerStart`], a [`Wait`], a reference to [`FileOptions`], or `()` convert into it.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct ServerOptions {
     /// Which requests it takes first.
     pub start: ServerStart,
@@ -55,6 +57,26 @@ pub struct ServerOptions {
     pub wait: Wait,
     /// How the topic's file is opened, and created if it does not exist. The deadman beside it gets the same permissions.
     pub file: FileOptions,
+}
+
+impl ServerOptions {
+    /// Sets [`ServerOptions::start`].
+    #[must_use]
+    pub fn start(self, start: ServerStart) -> Self {
+        ServerOptions { start, ..self }
+    }
+
+    /// Sets [`ServerOptions::wait`].
+    #[must_use]
+    pub fn wait(self, wait: Wait) -> Self {
+        ServerOptions { wait, ..self }
+    }
+
+    /// Sets [`ServerOptions::file`].
+    #[must_use]
+    pub fn file(self, file: FileOptions) -> Self {
+        ServerOptions { file, ..self }
+    }
 }
 
 impl From<()> for ServerOptions {
@@ -66,6 +88,12 @@ impl From<()> for ServerOptions {
 impl From<ServerStart> for ServerOptions {
     fn from(start: ServerStart) -> Self {
         ServerOptions { start, ..Default::default() }
+    }
+}
+
+impl From<&FileOptions> for ServerOptions {
+    fn from(file: &FileOptions) -> Self {
+        ServerOptions { file: file.clone(), ..Default::default() }
     }
 }
 

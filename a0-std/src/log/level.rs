@@ -4,6 +4,7 @@ use std::fmt;
 
 /// How serious a log message is. The most serious one is the least.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "AlephZero 0.3 has these, and every other name is `Unknown`")]
 pub enum Level {
     /// The program, or more than that, cannot go on.
     Crit,
@@ -22,7 +23,7 @@ pub enum Level {
 
 impl Level {
     /// Every level, the most serious one first.
-    pub const ALL: [Level; 6] = [Level::Crit, Level::Err, Level::Warn, Level::Info, Level::Dbg, Level::Unknown];
+    pub const ALL: &[Level] = &[Level::Crit, Level::Err, Level::Warn, Level::Info, Level::Dbg, Level::Unknown];
 
     /// The value of the header `a0_log_level`.
     pub const fn name(self) -> &'static str {
@@ -38,7 +39,7 @@ impl Level {
 
     /// The level with this name, which is in capital letters; [`Level::Unknown`] for anything else.
     pub fn from_name(name: &str) -> Level {
-        Level::ALL.into_iter().find(|level| level.name() == name).unwrap_or(Level::Unknown)
+        Level::ALL.iter().copied().find(|level| level.name() == name).unwrap_or(Level::Unknown)
     }
 }
 
@@ -55,7 +56,7 @@ mod tests {
     #[test]
     fn names_and_order() {
         assert!(Level::ALL.is_sorted());
-        for (number, level) in Level::ALL.into_iter().enumerate() {
+        for (number, level) in Level::ALL.iter().copied().enumerate() {
             assert_eq!(level as usize, number);
             assert_eq!(Level::from_name(level.name()), level);
         }

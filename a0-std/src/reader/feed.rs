@@ -400,7 +400,7 @@ impl Feed {
             Iter::Newest => Init::MostRecent,
         };
         let interrupter = self.interrupter.moved_to(&file);
-        let options = ReaderOptions { init, iter: self.iter, wait: self.wait, ..Default::default() };
+        let options = ReaderOptions::default().init(init).iter(self.iter).wait(self.wait);
         *self = Feed { interrupter, ..Feed::new(&file, &options)? };
         self.start_threaded();
         Ok(true)

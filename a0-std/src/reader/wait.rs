@@ -27,10 +27,11 @@ use rustix::thread::sched_getaffinity;
 /// // An option by itself, or one of several.
 /// let asleep = SubscriberSync::new("news", Wait::Sleep)?;
 /// let wait = Wait::SpinThenSleep(Duration::from_micros(50));
-/// let alert = SubscriberSync::new("news", ReaderOptions { init: Init::Oldest, wait, ..Default::default() })?;
+/// let alert = SubscriberSync::new("news", ReaderOptions::default().init(Init::Oldest).wait(wait))?;
 /// # Ok::<(), a0_std::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Wait {
     /// Looks until it comes and never sleeps: no system call per message on either side. For a thread that has a core of
     /// its own.

@@ -25,7 +25,7 @@ fn topics_by_name() {
     let family = common::topic();
     let topic = |protocol: Protocol, name: &str| {
         let name = format!("{family}/{name}");
-        DiscoveredTopic { protocol, path: protocol.path(&name).unwrap(), name }
+        DiscoveredTopic::new(protocol, &name, protocol.path(&name).unwrap())
     };
     create(topic(Protocol::Rpc, "server").path);
     create(root.join(&family).join("unknown.a0"));

@@ -12,7 +12,7 @@ use crate::common::{bare, topic, until};
 #[test]
 fn a_request_that_the_server_misses_is_lost_and_said_to_be() {
     let topic = topic();
-    let options = ServerOptions { file: small(1 << 16), ..Default::default() };
+    let options = ServerOptions::default().file(small(1 << 16));
     let (stop_here, stopped) = stop_here();
     let handler = move |request: Request| {
         if request.payload() == b"first" {

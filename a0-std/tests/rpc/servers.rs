@@ -57,7 +57,7 @@ fn a_handler_that_panics_fails_its_request_only() {
 #[test]
 fn the_deadman_is_as_private_as_the_topic() {
     let topic = topic();
-    let options = ServerOptions { file: small(1 << 16).mode(0o600), ..Default::default() };
+    let options = ServerOptions::default().file(small(1 << 16).mode(0o600));
     let server = RpcServer::with_options(&topic, options, |_| {}, |_| {}).unwrap();
     let deadman = Deadman::open_existing(&format!("{topic}.rpc")).unwrap().unwrap();
     for path in [server.file().path(), deadman.path()] {
@@ -69,7 +69,7 @@ fn the_deadman_is_as_private_as_the_topic() {
 fn a_reply_that_is_too_large_is_an_error_on_both_sides() {
     let topic = topic();
     let (tell, told) = mpsc::channel();
-    let options = ServerOptions { file: small(1 << 16), ..Default::default() };
+    let options = ServerOptions::default().file(small(1 << 16));
     let handler = move |request: Request| tell.send(request.reply(vec![0; 1 << 17])).unwrap();
     let _server = RpcServer::with_options(&topic, options, handler, |_| {}).unwrap();
     let client = RpcClient::new(&topic).unwrap();

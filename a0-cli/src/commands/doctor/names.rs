@@ -11,7 +11,7 @@ const REMEDY: &str = "unset it, or set it to something like {topic}.NAME.a0; for
 /// Gives whether all templates can be used.
 pub(super) fn examine(report: &mut Report) -> bool {
     let mut templates = vec![];
-    for protocol in Protocol::ALL {
+    for &protocol in Protocol::ALL {
         match protocol.template() {
             Ok(template) => templates.push((protocol, template)),
             Err(error) => report.error(CHECK, None, error, REMEDY),

@@ -53,7 +53,7 @@ impl Finder {
         Ok(Finder {
             topics: topics.collect::<Result<_, _>>()?,
             files: files.map(|rule| DiscoverySync::new(&rule.topic)).collect::<Result<_, _>>()?,
-            templates: Templates::new(&Protocol::ALL)?,
+            templates: Templates::new(Protocol::ALL)?,
             patterns,
             root: env::root()?,
             all_protocols,

@@ -19,13 +19,13 @@ pub(super) struct Addresses<'a> {
 
 impl Addresses<'_> {
     pub(super) fn new(asked: &[String]) -> Outcome<Addresses<'_>> {
-        Ok(Addresses { asked, templates: Templates::new(&Protocol::ALL)? })
+        Ok(Addresses { asked, templates: Templates::new(Protocol::ALL)? })
     }
 
     /// The file for a channel of this name; `None` if it was not asked for, the reason if it must not be. Whoever made the
     /// recording may claim any protocol, and give any name: what counts is which topic's file it would be here.
     pub(super) fn path(&self, claimed: &str, name: &str) -> Outcome<Result<Option<PathBuf>, String>> {
-        let protocol = Protocol::ALL.into_iter().find(|protocol| protocol.name() == claimed);
+        let protocol = Protocol::ALL.iter().copied().find(|protocol| protocol.name() == claimed);
         if protocol.is_none() && claimed != FILE || protocol.is_some() && !self.asks_for(claimed) {
             return Ok(Ok(None));
         }

@@ -134,7 +134,7 @@ mod tests {
             let state = state(1, seq_high, 144 + 100 * (seq_high - 1), 144 + 100 * seq_high);
             Look::Messages(Messages { state, latest: Some(60), arena: 10_144, owner: None, sleepers: false })
         };
-        let topic = DiscoveredTopic { protocol: Protocol::PubSub, name: "t".to_owned(), path: "/t".into() };
+        let topic = DiscoveredTopic::new(Protocol::PubSub, "t", "/t");
         let start = Instant::now();
         let mut row = Row::new(topic, Look::New, start);
         assert_eq!((row.rate, row.used()), (None, None));

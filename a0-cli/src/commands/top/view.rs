@@ -143,7 +143,7 @@ mod tests {
     use crate::commands::top::topics::{Sort, Topics};
 
     fn row(name: &str, protocol: Protocol, seq_high: u64) -> Row {
-        let topic = DiscoveredTopic { protocol, name: name.to_owned(), path: format!("/{protocol:?}/{name}").into() };
+        let topic = DiscoveredTopic::new(protocol, name, format!("/{protocol:?}/{name}"));
         let look = |seq_high: u64| {
             let tail = 144 + 1000 * (seq_high - 1);
             let state = State { seq_low: 1, seq_high, off_head: 144, off_tail: tail, high_water_mark: tail + 1000 };
@@ -159,7 +159,7 @@ mod tests {
     fn app() -> App {
         let mut rows = vec![row("cam/front", Protocol::PubSub, 601), row("cam/\x1b[2Jrear", Protocol::PubSub, 11)];
         rows.extend((0..30).map(|number| row(&format!("rpc{number:02}"), Protocol::Rpc, 1)));
-        let topic = DiscoveredTopic { protocol: Protocol::Cfg, name: "bad".to_owned(), path: "/bad".into() };
+        let topic = DiscoveredTopic::new(Protocol::Cfg, "bad", "/bad");
         rows.push(Row::new(topic, Look::Damaged("not a topic\r".to_owned()), Instant::now()));
         App::new(Topics::of(rows), Sort::Rate, true)
     }

@@ -93,7 +93,7 @@ fn rule(place: &Place<'_>, controls: &[String], limits: &mut Limits) -> Checked<
     let object = place.object(&known)?;
     limits.take(&object, "max_logfile_size", "max_logfile_duration")?;
     let name = object.required("protocol", "\"pubsub\"")?.one_of(&["pubsub", "rpc", "prpc", "cfg", "log", "file"])?;
-    let protocol = Protocol::ALL.into_iter().find(|protocol| protocol.name() == name);
+    let protocol = Protocol::ALL.iter().copied().find(|protocol| protocol.name() == name);
     let topic = object.required("topic", "\"**/*\"")?;
     let (topic, glob) = pattern(&topic)?;
     let controls = [controls, &control(&object, "trigger_control_topic")?].concat();

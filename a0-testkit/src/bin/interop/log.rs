@@ -33,7 +33,7 @@ impl Command {
                 let logger = Logger::new(&topic)?;
                 ready()?;
                 wait_for_line()?;
-                for level in Level::ALL.into_iter().filter(|level| *level != Level::Unknown) {
+                for level in Level::ALL.iter().copied().filter(|level| *level != Level::Unknown) {
                     logger.log_with(level, &[("name", &name)], format!("{name} says {level}"))?;
                 }
                 logger.crit("end")?;

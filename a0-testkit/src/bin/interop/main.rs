@@ -158,7 +158,7 @@ fn run(command: Command) -> Result<Value> {
         Command::Subscribe { topic, kind, arena, delay, read_only } => {
             let access = if read_only { Mode::ReadOnly } else { Mode::Shared };
             let file = file(arena).access(access);
-            let options = ReaderOptions { init: Init::Oldest, iter: Iter::Next, file, ..Default::default() };
+            let options = ReaderOptions::default().init(Init::Oldest).iter(Iter::Next).file(file);
             let tally = Tally::new(Duration::from_micros(delay));
             match kind {
                 Kind::Sync => subscribe_sync(&topic, options, tally),
@@ -178,7 +178,7 @@ fn run(command: Command) -> Result<Value> {
                 "NEWEST" => Iter::Newest,
                 other => return Err(format!("no Iter {other}").into()),
             };
-            show(&topic, kind, ReaderOptions { init, iter, file: file(arena), ..Default::default() })
+            show(&topic, kind, ReaderOptions::default().init(init).iter(iter).file(file(arena)))
         }
         Command::Send { topic, arena } => {
             let publisher = Publisher::with_options(&topic, &file(arena))?;

@@ -30,7 +30,7 @@ fn step(request: &[u8], n: u32) -> Vec<u8> {
 }
 
 pub(crate) fn serve(stage: &Stage) -> Outcome {
-    let options = ServerOptions { start: ServerStart::OldestUnanswered, file: existing(), ..Default::default() };
+    let options = ServerOptions::default().start(ServerStart::OldestUnanswered).file(existing());
     // A reply that cannot be sent shows as a call that hangs.
     let reply = |request: Request| drop(request.reply(backwards(request.payload())));
     let answer = |connection: Connection| {

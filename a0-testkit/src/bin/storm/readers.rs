@@ -18,7 +18,7 @@ use crate::stats::{Counter, Phase};
 const LOOK: Duration = Duration::from_millis(200);
 
 fn options(stage: &Stage) -> ReaderOptions {
-    ReaderOptions { init: Init::Oldest, file: stage.file_options(), ..ReaderOptions::default() }
+    ReaderOptions::default().init(Init::Oldest).file(stage.file_options())
 }
 
 pub(crate) fn sync(stage: &Stage) -> Outcome {

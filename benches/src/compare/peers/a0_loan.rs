@@ -19,7 +19,7 @@ impl Peer for Loaning {
 
     fn receiver(channel: &Channel) -> Result<Receiver> {
         let wait = if channel.asleep { Wait::default() } else { Wait::Spin };
-        Ok(Receiver { reader: ReaderSync::new(&file(channel)?, ReaderOptions { wait, ..Default::default() })? })
+        Ok(Receiver { reader: ReaderSync::new(&file(channel)?, ReaderOptions::default().wait(wait))? })
     }
 }
 

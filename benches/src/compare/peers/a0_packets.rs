@@ -26,7 +26,7 @@ impl Peer for Packets {
         let init = if channel.late { Init::Oldest } else { Init::AwaitNew };
         // Looking again and again with `read` would disturb the publisher more than spinning does.
         let wait = if channel.asleep { Wait::default() } else { Wait::Spin };
-        let options = ReaderOptions { init, wait, ..Default::default() };
+        let options = ReaderOptions::default().init(init).wait(wait);
         Ok(Receiver { reader: ReaderSync::new(&file(channel)?, options)?, missed: 0 })
     }
 }
