@@ -68,6 +68,8 @@ step_c() { a0-c/test.sh; }
 step_doc() {
     RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
     RUSTDOCFLAGS='-D warnings' cargo doc -p a0-std --all-features --no-deps --quiet
+    # The nightly toolchain describes interfaces in a form that can be read by a program.
+    packaging/public_types.py a0-core a0-linux a0-std
 }
 
 # Its Rust examples are doctests of a0-std, see step test.

@@ -6,9 +6,9 @@ use std::cell::RefCell;
 use std::ffi::{CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use a0_core::LockError;
-use a0_linux::FileError;
 use a0_std::Error;
+use a0_std::FileError;
+use a0_std::LockError;
 
 /// What became of a call. Everything but A0RS_OK and A0RS_AGAIN is a failure; a0rs_error_message() says more about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +159,7 @@ impl a0rs_error {
             Error::File(FileError::NotFound { .. }) => A0RS_ERROR_NOT_FOUND,
             Error::File(FileError::PermissionDenied { .. }) => A0RS_ERROR_PERMISSION,
             Error::File(_) => A0RS_ERROR_FILE,
-            Error::Topic { source, .. } => match source {
+            Error::Topic { cause, .. } => match cause {
                 Core::Corrupt(_) => A0RS_ERROR_CORRUPT,
                 Core::Lock(LockError::ReadOnly) => A0RS_ERROR_READ_ONLY,
                 Core::Lock(_) => A0RS_ERROR_LOCK,

@@ -4,8 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use a0_linux::FileError;
-use a0_std::{Error, File, FileOptions, Interrupter, Mode};
+use a0_std::{Error, File, FileError, FileOptions, Interrupter, Mode};
 use clap::Args;
 
 use crate::console::{Output, complain};
@@ -105,7 +104,7 @@ pub(crate) fn step<M>(found: Result<Option<M>, Error>, print: impl FnOnce(&M) ->
         Ok(Some(message)) => print(&message),
         Ok(None) | Err(Error::Timeout { .. } | Error::Interrupted { .. }) => Ok(Step::Nothing),
         Err(Error::TopicRemoved { .. }) => Ok(Step::Removed),
-        Err(error @ (Error::BadMessage { .. } | Error::Topic { source: a0_core::Error::Corrupt(_), .. })) => {
+        Err(error @ (Error::BadMessage { .. } | Error::Topic { cause: a0_std::TopicError::Corrupt(_), .. })) => {
             complain(error);
             Ok(Step::PassedOver)
         }

@@ -6,8 +6,7 @@ use std::path::Path;
 
 use a0_core::State;
 use a0_core::layout::MAGIC;
-use a0_linux::FileError;
-use a0_std::{Deadman, Error, File, FileOptions, Mode};
+use a0_std::{Deadman, Error, File, FileError, FileOptions, Mode};
 
 /// A file and what can be said about it.
 #[derive(Debug)]
@@ -28,7 +27,7 @@ pub(crate) fn open(path: &Path) -> Result<Condition, Error> {
     let options = FileOptions::default().access(Mode::ReadOnly);
     match File::open(path, &options) {
         Ok(file) => Ok(Condition::Topic(Box::new(file))),
-        Err(Error::Topic { source: a0_core::Error::Uninitialized, .. }) if !is_version_0_2(path) => {
+        Err(Error::Topic { cause: a0_std::TopicError::Uninitialized, .. }) if !is_version_0_2(path) => {
             Ok(Condition::New { size: std::fs::metadata(path).map_or(0, |metadata| metadata.len()) })
         }
         // What is too small for a topic may be a deadman, unless it is what is left of a topic.
@@ -54,7 +53,7 @@ fn starts_with<const N: usize>(path: &Path, bytes: [u8; N]) -> bool {
 /// Says more than the library does where the file is of version 0.2.
 pub(crate) fn reason(path: &Path, error: &Error) -> String {
     match error {
-        Error::Topic { source: a0_core::Error::Uninitialized, .. } => format!(
+        Error::Topic { cause: a0_std::TopicError::Uninitialized, .. } => format!(
             "{}: a topic of AlephZero 0.2; the first program that opens it for writing converts it",
             path.display()
         ),

@@ -51,6 +51,7 @@ mod random;
 mod robust_list;
 mod wait_any;
 
+pub use a0_core;
 pub use clock::{SystemClock, WallFromMono};
 pub use deadman::DeadmanFile;
 pub use deadman::hold::DeadmanHold;

@@ -17,7 +17,7 @@ fn main() -> a0_std::Result<()> {
                 println!("{}: {}", message.seq(), String::from_utf8_lossy(message.payload()));
             }
             Err(Error::Timeout { .. }) => return Ok(()),
-            Err(Error::BadMessage { seq, source, .. }) => eprintln!("message {seq} skipped: {source}"),
+            Err(Error::BadMessage { seq, cause, .. }) => eprintln!("message {seq} skipped: {cause}"),
             Err(other) => return Err(other),
         }
     }

@@ -182,9 +182,9 @@ impl Cfg {
         let payload = match locked.newest()? {
             None => Cow::Borrowed(patch),
             Some(bytes) => {
-                let packet = PacketView::parse(&bytes).map_err(|source| {
+                let packet = PacketView::parse(&bytes).map_err(|cause| {
                     let path = file.path().to_owned();
-                    Error::BadMessage { path, seq: state.seq_high, missed: 0, source }
+                    Error::BadMessage { path, seq: state.seq_high, missed: 0, cause }
                 })?;
                 merged(packet.payload())?
             }
@@ -211,10 +211,10 @@ impl Cfg {
     /// ```
     pub fn read_as<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         newest(self.current()?, |file, message| {
-            parse::parse(message.payload()).map_err(|source| {
-                let error = match source.is_data() {
-                    true => CfgError::WrongType { pointer: String::new(), source },
-                    false => CfgError::ConfigNotJson(source),
+            parse::parse(message.payload()).map_err(|cause| {
+                let error = match cause.is_data() {
+                    true => CfgError::WrongType { pointer: String::new(), cause },
+                    false => CfgError::ConfigNotJson(cause),
                 };
                 cfg_error(file, error)
             })
@@ -281,6 +281,6 @@ fn newest<R>(file: &File, look: impl FnOnce(&File, &Message<'_>) -> Result<R>) -
 }
 
 #[cold]
-fn cfg_error(file: &File, source: CfgError) -> Error {
-    Error::Cfg { path: file.path().to_owned(), source }
+fn cfg_error(file: &File, cause: CfgError) -> Error {
+    Error::Cfg { path: file.path().to_owned(), cause }
 }

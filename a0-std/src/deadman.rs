@@ -233,7 +233,7 @@ impl Deadman {
         let owner = match &*slot {
             Some(owner) => owner,
             None => slot.insert(
-                Owner::start(&self.shared).map_err(|source| Error::Thread { path: self.path().to_owned(), source })?,
+                Owner::start(&self.shared).map_err(|cause| Error::Thread { path: self.path().to_owned(), cause })?,
             ),
         };
         owner.take().map_err(|source| self.shared.error(source))
@@ -502,8 +502,8 @@ impl Shared {
         Error::Interrupted { path: self.path().to_owned() }
     }
 
-    fn error(&self, source: LockError) -> Error {
-        Error::Topic { path: self.path().to_owned(), source: source.into() }
+    fn error(&self, cause: LockError) -> Error {
+        Error::Topic { path: self.path().to_owned(), cause: cause.into() }
     }
 
     fn path(&self) -> &Path {

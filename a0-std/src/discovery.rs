@@ -127,7 +127,7 @@ impl Discovery {
         let thread = thread::Builder::new()
             .name("a0-discovery".to_owned())
             .spawn(run)
-            .map_err(|source| Error::Discovery { pattern, source })?;
+            .map_err(|cause| Error::Discovery { pattern, cause })?;
         Ok(Discovery { interrupter, thread: Own::new(thread) })
     }
 }
@@ -214,7 +214,7 @@ impl<T> DiscoverySync<T> {
         let pattern = pattern.to_owned();
         let wake = match eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK) {
             Ok(wake) => Arc::new(wake),
-            Err(errno) => return Err(Error::Discovery { pattern, source: errno.into() }),
+            Err(errno) => return Err(Error::Discovery { pattern, cause: errno.into() }),
         };
         let interrupter = Interrupter::of_event(&wake);
         Ok(DiscoverySync {

@@ -1,6 +1,6 @@
 //! The one error type of this crate: what went wrong, with which file or topic, and what helps.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use a0_core::PacketError;
@@ -13,7 +13,29 @@ use crate::codec::CodecError;
 /// Result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Any failure; the message names the file or topic and the reason.
+/// Any failure. Its text says everything: the file or topic, the reason, and the remedy where there is one.
+///
+/// What lies below is in a field, to be matched. It is no [`source`](std::error::Error::source), so those who print a chain of
+/// causes print each thing once.
+///
+/// ```
+/// use a0_std::{Error, FileOptions, LockError, Publisher, TopicError};
+/// # let root = tempfile::tempdir_in("/dev/shm").unwrap();
+/// # unsafe { std::env::set_var("A0_ROOT", root.path()) };
+///
+/// let news = Publisher::with_options("news", &FileOptions::default().size(4096))?;
+/// match news.publish([0; 10_000]) {
+///     Err(Error::Topic { path, cause: TopicError::FrameTooLarge { size, max } }) => {
+///         assert!(size > max);
+///         eprintln!("{}: {size} bytes are more than {max}", path.display());
+///     }
+///     Err(Error::Topic { cause: TopicError::Lock(LockError::TimedOut { owner }), .. }) => {
+///         eprintln!("thread {owner:?} holds the topic");
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -45,12 +67,12 @@ pub enum Error {
     #[error(transparent)]
     File(#[from] FileError),
     /// The topic's memory or lock: see the inner error.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Topic {
         /// The topic's file.
         path: PathBuf,
         /// The reason.
-        source: a0_core::Error,
+        cause: a0_core::Error,
     },
     /// A message was overwritten while it was looked at in place, and what was learnt of it does not count. The reader has
     /// passed it: the next read goes on with what is left, and does not count this one as missed.
@@ -89,7 +111,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A message that somebody else wrote is no packet; it was skipped.
-    #[error("{}: message {seq} is not a valid packet ({missed} missed before it): {source}", path.display())]
+    #[error("{}: message {seq} is not a valid packet ({missed} missed before it): {cause}", path.display())]
     BadMessage {
         /// The topic's file.
         path: PathBuf,
@@ -98,7 +120,7 @@ pub enum Error {
         /// Messages right before this one that the reader did not get, as [`Message::missed`](crate::Message::missed).
         missed: u64,
         /// The reason.
-        source: PacketError,
+        cause: PacketError,
     },
     /// A message does not say that it is what the typed subscriber expects; it was skipped.
     #[error("{}: message {seq} is {found}, but {expected} is expected", path.display())]
@@ -115,7 +137,7 @@ pub enum Error {
         found: String,
     },
     /// A message says that it is what the typed subscriber expects, but is not; it was skipped.
-    #[error("{}: message {seq} is no valid {expected}: {source}", path.display())]
+    #[error("{}: message {seq} is no valid {expected}: {cause}", path.display())]
     BadPayload {
         /// The topic's file.
         path: PathBuf,
@@ -126,28 +148,28 @@ pub enum Error {
         /// Content type and schema.
         expected: String,
         /// The reason.
-        source: CodecError,
+        cause: CodecError,
     },
     /// A value that cannot be expressed in the codec's format; nothing was published.
-    #[error("{}: the value cannot be sent as {expected}: {source}", path.display())]
+    #[error("{}: the value cannot be sent as {expected}: {cause}", path.display())]
     NotEncodable {
         /// The topic's file.
         path: PathBuf,
         /// Content type and schema.
         expected: String,
         /// The reason.
-        source: CodecError,
+        cause: CodecError,
     },
     /// A packet that cannot be written.
     #[error("the packet cannot be sent: {0}")]
-    BadPacket(#[from] PacketError),
+    BadPacket(PacketError),
     /// A configuration cannot be used as asked: see the inner error.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Cfg {
         /// The topic's file.
         path: PathBuf,
         /// The reason.
-        source: CfgError,
+        cause: CfgError,
     },
     /// Nothing came in time.
     #[error("{}: nothing new within {waited:?}", path.display())]
@@ -210,27 +232,104 @@ pub enum Error {
         path: PathBuf,
     },
     /// The operating system refused a thread.
-    #[error("{}: no thread for it: {source}", path.display())]
+    #[error("{}: no thread for it: {cause}", path.display())]
     Thread {
         /// The topic's file.
         path: PathBuf,
         /// The reason.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The operating system refused a file descriptor.
-    #[error("{}: no file descriptor for it: {source}; there may be too many open files (see ulimit -n)", path.display())]
+    #[error("{}: no file descriptor for it: {cause}; there may be too many open files (see ulimit -n)", path.display())]
     Event {
         /// The topic's file.
         path: PathBuf,
         /// The reason.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The operating system refused what a discovery needs: a thread, or a file descriptor.
-    #[error("{}: no discovery: {source}; there may be too many threads or open files (see ulimit -a)", pattern.display())]
+    #[error("{}: no discovery: {cause}; there may be too many threads or open files (see ulimit -a)", pattern.display())]
     Discovery {
         /// What was looked for.
         pattern: PathBuf,
         /// The reason.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
+}
+
+impl Error {
+    /// Returns the file that this is about: a topic's, or the pattern of a discovery. `None` for what has no file: a name, a
+    /// pattern or an environment variable that cannot be used, and a packet that cannot be sent anywhere.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Error::File(error) => Some(error.path()),
+            Error::Topic { path, .. }
+            | Error::Overwritten { path, .. }
+            | Error::NoMemory { path, .. }
+            | Error::TopicRemoved { path }
+            | Error::BadMessage { path, .. }
+            | Error::WrongType { path, .. }
+            | Error::BadPayload { path, .. }
+            | Error::NotEncodable { path, .. }
+            | Error::Cfg { path, .. }
+            | Error::Timeout { path, .. }
+            | Error::Interrupted { path }
+            | Error::ServerGone { path }
+            | Error::RequestLost { path }
+            | Error::ReplyLost { path }
+            | Error::Cancelled { path }
+            | Error::Remote { path, .. }
+            | Error::NotOwner { path }
+            | Error::Forked { path }
+            | Error::Thread { path, .. }
+            | Error::Event { path, .. }
+            | Error::Discovery { pattern: path, .. } => Some(path),
+            Error::BadTopic { .. } | Error::BadEnv { .. } | Error::BadPattern { .. } | Error::BadPacket(_) => None,
+        }
+    }
+}
+
+impl From<PacketError> for Error {
+    fn from(error: PacketError) -> Self {
+        Error::BadPacket(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use a0_core::LockError;
+
+    use super::*;
+
+    /// What those print who walk a chain of errors.
+    fn chain(error: &Error) -> String {
+        let mut text = error.to_string();
+        let mut below = error.source();
+        while let Some(error) = below {
+            text += &format!(": {error}");
+            below = error.source();
+        }
+        text
+    }
+
+    #[test]
+    fn a_chain_of_errors_says_each_thing_once() {
+        let os = || std::io::Error::from_raw_os_error(28);
+        let path = PathBuf::from("/dev/shm/t");
+        let errors = [
+            Error::Topic { path: path.clone(), cause: LockError::ReadOnly.into() },
+            Error::File(FileError::PermissionDenied { path: path.clone(), what: "read", remedy: "ask", cause: os() }),
+            Error::BadPacket(PacketError::HeadersOverlap),
+            Error::Cfg { path: path.clone(), cause: CfgError::Empty },
+            Error::Thread { path, cause: os() },
+        ];
+        for error in &errors {
+            let (text, chain) = (error.to_string(), chain(error));
+            assert_eq!(text, chain);
+            let reason = text.rsplit(": ").next().unwrap();
+            assert_eq!(text.matches(reason).count(), 1, "{text}");
+        }
+    }
 }

@@ -60,7 +60,7 @@ impl File {
             Mode::Exclusive => Transport::open_within(mem, AccessLock::Exclusive(LocalLock::default()), lock_timeout),
             Mode::ReadOnly => Transport::open_read_only(mem, AccessLock::ReadOnly),
         };
-        let transport = transport.map_err(|source| Error::Topic { path, source })?;
+        let transport = transport.map_err(|cause| Error::Topic { path, cause })?;
         let (options, next_look, next_look_of_writers) = (options.clone(), AtomicU64::new(0), AtomicU64::new(0));
         Ok(File { open: Arc::new(Open { file, options, transport, next_look, next_look_of_writers }) })
     }
@@ -166,7 +166,7 @@ impl File {
         match File::open(self.path(), &options) {
             Ok(file) => Ok(Some(file)),
             Err(
-                Error::File(FileError::NotFound { .. }) | Error::Topic { source: a0_core::Error::Uninitialized, .. },
+                Error::File(FileError::NotFound { .. }) | Error::Topic { cause: a0_core::Error::Uninitialized, .. },
             ) => Ok(None),
             Err(error) => Err(error),
         }
@@ -209,8 +209,8 @@ impl File {
     }
 
     #[cold]
-    pub(crate) fn error(&self, source: a0_core::Error) -> Error {
-        Error::Topic { path: self.path().to_owned(), source }
+    pub(crate) fn error(&self, cause: a0_core::Error) -> Error {
+        Error::Topic { path: self.path().to_owned(), cause }
     }
 }
 

@@ -99,10 +99,11 @@ pub use self::log::LogBackend;
 #[cfg(feature = "tracing")]
 pub use self::log::TracingLayer;
 pub use self::log::{Level, LogListener, LogListenerSync, LogMessage, Logger};
+pub use a0_core::Error as TopicError;
 pub use a0_core::packet::keys;
 pub use a0_core::time::TimeError;
-pub use a0_core::{Clock, Id, Problem, State, TimeMono, TimeWall, Verified};
-pub use a0_linux::{DeadmanLayout, FileOptions, Mode, SystemClock};
+pub use a0_core::{Clock, Corruption, Id, LockError, PacketError, Problem, State, TimeMono, TimeWall, Verified};
+pub use a0_linux::{DeadmanLayout, FileError, FileOptions, Mode, SystemClock};
 pub use cfg::{Cfg, CfgError, CfgVar, CfgWatcher};
 pub use deadman::{Deadman, DeadmanInterrupter, DeadmanOptions, DeadmanState, Taken};
 pub use discovery::{DiscoveredTopic, Discovery, DiscoveryEvent, DiscoverySync};

@@ -56,8 +56,8 @@ fn check<T: Schema, C: Codec<T>>(
     Err(Error::WrongType { path: path.to_owned(), seq: place.0, missed: place.1, expected: expected::<T, C>(), found })
 }
 
-fn bad_payload<T: Schema, C: Codec<T>>(path: &Path, (seq, missed): (u64, u64), source: codec::CodecError) -> Error {
-    Error::BadPayload { path: path.to_owned(), seq, missed, expected: expected::<T, C>(), source }
+fn bad_payload<T: Schema, C: Codec<T>>(path: &Path, (seq, missed): (u64, u64), cause: codec::CodecError) -> Error {
+    Error::BadPayload { path: path.to_owned(), seq, missed, expected: expected::<T, C>(), cause }
 }
 
 fn check_message<T: Schema, C: Codec<T>>(path: &Path, message: &Message<'_>) -> Result<()> {

@@ -11,9 +11,10 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use a0_linux::{FileError, thread_id};
+use a0_linux::thread_id;
 use a0_std::{
-    Deadman, DeadmanLayout, Error, FileOptions, Init, Mode, Publisher, ReaderOptions, SubscriberSync, random_id,
+    Deadman, DeadmanLayout, Error, FileError, FileOptions, Init, Mode, Publisher, ReaderOptions, SubscriberSync,
+    random_id,
 };
 use actor::{Actor, await_go, say, script};
 use common::{bare, text, topic};

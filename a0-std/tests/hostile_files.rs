@@ -149,7 +149,7 @@ fn pages(file: &File) -> u64 {
 }
 
 fn is_damage<T>(found: &Result<T, Error>) -> bool {
-    matches!(found, Err(Error::Topic { source: a0_core::Error::Corrupt(_), .. }))
+    matches!(found, Err(Error::Topic { cause: a0_std::TopicError::Corrupt(_), .. }))
 }
 
 /// Neither the reader's memory nor the filesystem's: what lies in holes is passed over, and counted.

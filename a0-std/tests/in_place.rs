@@ -5,10 +5,11 @@ mod common;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use a0_core::LockError;
 use a0_core::layout::{frame, header, page};
 use a0_core::{Mem, Transport};
-use a0_std::{Error, File, FileOptions, Init, Iter, Mode, Publisher, ReaderSync, SubscriberSync, View, Writer};
+use a0_std::{
+    Error, File, FileOptions, Init, Iter, LockError, Mode, Publisher, ReaderSync, SubscriberSync, View, Writer,
+};
 use common::{bare, file, root, text, topic, write};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -131,7 +132,7 @@ fn files_that_may_only_be_read_are_looked_at_without_the_lock_only() {
     let mut reader = ReaderSync::new(&read_only, Init::Oldest).unwrap();
     assert_eq!(reader.read_in_place(|view| copied(&view)).unwrap().unwrap(), b"0");
     let error = reader.read_locked(|_| ()).unwrap_err();
-    assert!(matches!(error, Error::Topic { source: a0_core::Error::Lock(LockError::ReadOnly), .. }), "{error}");
+    assert!(matches!(error, Error::Topic { cause: a0_std::TopicError::Lock(LockError::ReadOnly), .. }), "{error}");
 }
 
 #[test]

@@ -8,9 +8,11 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
+use a0_core::Mem;
 use a0_core::layout::{header, page};
-use a0_core::{LockError, Mem};
-use a0_std::{DiscoverySync, Error, File, FileOptions, Init, Protocol, Publisher, ReaderSync, SubscriberSync, Writer};
+use a0_std::{
+    DiscoverySync, Error, File, FileOptions, Init, LockError, Protocol, Publisher, ReaderSync, SubscriberSync, Writer,
+};
 use common::{bare, file, root, text, topic, until, write};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
 
@@ -90,7 +92,7 @@ fn a_stopped_holder_is_named_in_time_and_goes_on_when_it_is_continued() {
     let started = Instant::now();
     let error = publisher.publish("refused").unwrap_err();
     assert!((100..5000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
-    let Error::Topic { source: a0_core::Error::Lock(LockError::TimedOut { owner }), .. } = &error else {
+    let Error::Topic { cause: a0_std::TopicError::Lock(LockError::TimedOut { owner }), .. } = &error else {
         panic!("{error:?}")
     };
     let threads = format!("/proc/{}/task/{owner}", holder.id());
@@ -226,8 +228,8 @@ fn sequence_numbers_end_with_an_error_and_everything_stays_readable() {
     let before = std::fs::read(file.path()).unwrap();
     for _ in 0..2 {
         let error = Writer::new(&file).write("no").unwrap_err();
-        assert!(matches!(error, Error::Topic { source: a0_core::Error::SequenceExhausted, .. }), "{error}");
-        assert!(matches!(file.clear(), Err(Error::Topic { source: a0_core::Error::SequenceExhausted, .. })));
+        assert!(matches!(error, Error::Topic { cause: a0_std::TopicError::SequenceExhausted, .. }), "{error}");
+        assert!(matches!(file.clear(), Err(Error::Topic { cause: a0_std::TopicError::SequenceExhausted, .. })));
     }
     let after = std::fs::read(file.path()).unwrap();
     assert!(before[48..] == after[48..], "a refused message changes nothing");

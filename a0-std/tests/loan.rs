@@ -7,9 +7,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use a0_core::LockError;
-use a0_linux::FileError;
-use a0_std::{Error, File, FileOptions, Init, Loan, Mode, Packet, Publisher, ReaderSync, SubscriberSync, Writer, keys};
+use a0_std::{
+    Error, File, FileError, FileOptions, Init, Loan, LockError, Mode, Packet, Publisher, ReaderSync, SubscriberSync,
+    Writer, keys,
+};
 use common::{file, root, text, topic, until, write};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -22,7 +23,7 @@ fn content(file: &File) -> Vec<String> {
 
 fn lock_error(result: Result<impl std::fmt::Debug, Error>) -> LockError {
     match result {
-        Err(Error::Topic { source: a0_core::Error::Lock(error), .. }) => error,
+        Err(Error::Topic { cause: a0_std::TopicError::Lock(error), .. }) => error,
         other => panic!("{other:?}"),
     }
 }
@@ -172,7 +173,7 @@ fn sizes_at_both_ends() {
     let writer = Writer::new(&file);
     for len in [1000, 1 << 40, usize::MAX] {
         let loaned = writer.loan(len).map(drop).unwrap_err();
-        assert!(matches!(&loaned, Error::Topic { source: a0_core::Error::FrameTooLarge { .. }, .. }), "{loaned:?}");
+        assert!(matches!(&loaned, Error::Topic { cause: a0_std::TopicError::FrameTooLarge { .. }, .. }), "{loaned:?}");
         if len == 1000 {
             assert_eq!(loaned.to_string(), writer.write([0; 1000]).unwrap_err().to_string());
         }
@@ -294,7 +295,7 @@ fn two_threads_that_want_each_others_topics_do_not_wait_for_ever() {
     let refused: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
     assert!(!refused.is_empty());
     for error in refused {
-        assert!(matches!(error, Error::Topic { source: a0_core::Error::Lock(LockError::Recursive), .. }), "{error}");
+        assert!(matches!(error, Error::Topic { cause: a0_std::TopicError::Lock(LockError::Recursive), .. }), "{error}");
     }
 }
 

@@ -75,7 +75,7 @@ fn reads_that_do_not_wait_find_nothing_and_go_on_later() {
             assert!(in_place.can_read().is_ok() && file.state().is_ok());
         }
     });
-    assert!(matches!(reader.read(), Err(Error::Topic { source: a0_core::Error::Corrupt(_), .. })));
+    assert!(matches!(reader.read(), Err(Error::Topic { cause: a0_std::TopicError::Corrupt(_), .. })));
     assert_eq!(common::text(&reader.read().unwrap().unwrap()), "two");
     assert!(in_place.read(|_| ()).is_err());
     assert_eq!(in_place.read(|message| common::text(&message)).unwrap().unwrap(), "two");

@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use a0_linux::FileError;
 use a0_std::{
-    Error, File, FileOptions, Init, Iter, Level, LogListenerSync, Logger, Mode, Protocol, Publisher, Reader,
+    Error, File, FileError, FileOptions, Init, Iter, Level, LogListenerSync, Logger, Mode, Protocol, Publisher, Reader,
     ReaderOptions, ReaderSync, ReaderSyncZeroCopy, RpcClient, RpcServer, Subscriber, SubscriberSync,
     SubscriberZeroCopy, TracingLayer, Writer, keys,
 };

@@ -6,8 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use a0_linux::FileError;
-use a0_std::{Error, File, FileOptions, Init, Mode, Protocol, Publisher, ReaderOptions, SubscriberSync};
+use a0_std::{Error, File, FileError, FileOptions, Init, Mode, Protocol, Publisher, ReaderOptions, SubscriberSync};
 use common::{root, text, topic, until};
 use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};

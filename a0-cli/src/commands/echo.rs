@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use a0_linux::FileError;
-use a0_std::{Error, FileOptions, Init, Iter, Message, Mode, ReaderOptions, SubscriberSync};
+use a0_std::{Error, FileError, FileOptions, Init, Iter, Message, Mode, ReaderOptions, SubscriberSync};
 use clap::{Parser, ValueEnum};
 
 use crate::console::{Json, Output, complain, hand_on, output};
@@ -183,7 +182,7 @@ impl Args {
     /// A damaged message is reported and passed over.
     fn tolerate(&self, error: Error) -> Outcome {
         let passing =
-            matches!(error, Error::BadMessage { .. } | Error::Topic { source: a0_core::Error::Corrupt(_), .. });
+            matches!(error, Error::BadMessage { .. } | Error::Topic { cause: a0_std::TopicError::Corrupt(_), .. });
         if self.check || !passing {
             return Err(error.into());
         }

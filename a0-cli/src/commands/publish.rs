@@ -104,7 +104,7 @@ impl Args {
     /// What a publisher says, and what helps: the size of a topic does not change.
     fn explain(&self, error: Error) -> End {
         match error {
-            Error::Topic { source: a0_core::Error::FrameTooLarge { .. }, .. } => End::failed(format_args!(
+            Error::Topic { cause: a0_std::TopicError::FrameTooLarge { .. }, .. } => End::failed(format_args!(
                 "{error}; remove the topic (a0 rm {}), then publish with a larger --arena",
                 self.topic
             )),
@@ -119,8 +119,8 @@ impl Args {
             (Some(payload), _) => Ok(Source::Given(payload.clone())),
             // Before so much memory is asked for.
             (None, Some(size)) if size > max => {
-                let source = a0_core::Error::FrameTooLarge { size, max };
-                Err(self.explain(Error::Topic { path: file.path().to_owned(), source }))
+                let cause = a0_std::TopicError::FrameTooLarge { size, max };
+                Err(self.explain(Error::Topic { path: file.path().to_owned(), cause }))
             }
             (None, Some(size)) => {
                 let [a, b, c, d, ..] = a0_linux::random_seed();

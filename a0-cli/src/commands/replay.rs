@@ -311,7 +311,7 @@ impl Player<'_> {
             published = target.write(&packet);
         }
         match published {
-            Err(Error::Topic { source: a0_core::Error::FrameTooLarge { size, max }, path }) => {
+            Err(Error::Topic { cause: a0_std::TopicError::FrameTooLarge { size, max }, path }) => {
                 Err(End::failed(format_args!(
                     "{}: a message of {size} bytes is recorded, but the topic takes at most {max}: remove it (a0 rm), then \
                      replay with --arena {}",

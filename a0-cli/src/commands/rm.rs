@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use a0_linux::FileError;
-use a0_std::{Error, File};
+use a0_std::{Error, File, FileError};
 use clap::Parser;
 
 use super::deadman::Look;
@@ -52,7 +51,7 @@ fn refuse_others(path: &Path) -> Outcome {
     match found {
         // By its size alone any file may look like a deadman.
         Ok(Condition::Deadman(_))
-        | Err(Error::File(FileError::TooSmall { .. }) | Error::Topic { source: a0_core::Error::Corrupt(_), .. }) => {
+        | Err(Error::File(FileError::TooSmall { .. }) | Error::Topic { cause: a0_std::TopicError::Corrupt(_), .. }) => {
             Err(End::failed(format_args!("{} is no topic: remove it with rm if it is to go", path.display())))
         }
         _ => Ok(()),

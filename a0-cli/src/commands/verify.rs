@@ -109,16 +109,16 @@ fn parse_all(file: &File, last: u64, known: bool, mut report: impl FnMut(String)
             }
             // Nothing left, or writers are in the way; it does not matter whether the file was removed since.
             Ok(None) | Err(Error::TopicRemoved { .. }) => tries += 1,
-            Err(Error::BadMessage { seq, source, .. }) => {
+            Err(Error::BadMessage { seq, cause, .. }) => {
                 (bad, tries) = (bad + 1, 0);
-                report(format!("message {seq} is not a valid packet: {source}"));
+                report(format!("message {seq} is not a valid packet: {cause}"));
                 if seq >= last {
                     break;
                 }
             }
-            Err(Error::Topic { source: a0_core::Error::Corrupt(_), .. }) if known => tries += 1,
+            Err(Error::Topic { cause: a0_std::TopicError::Corrupt(_), .. }) if known => tries += 1,
             // All links are sound, but a message is not.
-            Err(Error::Topic { source: a0_core::Error::Corrupt(damage), .. }) => {
+            Err(Error::Topic { cause: a0_std::TopicError::Corrupt(damage), .. }) => {
                 (bad, tries) = (bad + 1, tries + 1);
                 report(damage.to_string());
             }

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use a0_linux::FileError;
-use a0_std::{Error, Init, Message, ReaderSync};
+use a0_std::{Error, FileError, Init, Message, ReaderSync};
 
 use crate::end::{End, Outcome};
 use crate::inspect::{self, Condition};
@@ -57,7 +56,7 @@ impl Tap {
                 Ok(Found::Nothing)
             }
             Err(Error::BadMessage { missed, .. }) => Ok(Found::Damaged { missed }),
-            Err(Error::Topic { source: a0_core::Error::Corrupt(_), .. }) => Ok(Found::Damaged { missed: 0 }),
+            Err(Error::Topic { cause: a0_std::TopicError::Corrupt(_), .. }) => Ok(Found::Damaged { missed: 0 }),
             Err(error) => Err(error.into()),
         }
     }

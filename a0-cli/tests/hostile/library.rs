@@ -233,7 +233,7 @@ impl Used {
                 Ok(None) => return,
                 Ok(Some(message)) => message,
                 Err(Error::BadMessage { seq, missed, .. }) => (seq, missed),
-                Err(error @ Error::Topic { source: a0_core::Error::Corrupt(_), .. }) => {
+                Err(error @ Error::Topic { cause: a0_std::TopicError::Corrupt(_), .. }) => {
                     self.ok::<()>(Err(error));
                     continue;
                 }

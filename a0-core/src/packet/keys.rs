@@ -14,11 +14,11 @@ pub const TIME_MONO: &str = "a0_time_mono";
 pub const TIME_WALL: &str = "a0_time_wall";
 
 /// How many packets the file had taken before this one, in
-/// [`Decimal`](super::Decimal).
+/// [`Decimal`](crate::internal::Decimal).
 pub const TRANSPORT_SEQ: &str = "a0_transport_seq";
 
 /// How many packets the writer had written before this one, in
-/// [`Decimal`](super::Decimal).
+/// [`Decimal`](crate::internal::Decimal).
 pub const WRITER_SEQ: &str = "a0_writer_seq";
 
 /// [`Id`](crate::Id) of the writer.

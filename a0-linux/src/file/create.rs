@@ -112,7 +112,7 @@ fn create_by(
         // Security modules may know no files without a name; the other way finds out whether that was it.
         Err(_) if way == Way::Unnamed => Ok(Made::NotThisWay),
         Err(errno @ (Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS)) => {
-            Err(FileError::NoHardLinks { path: path.into(), source: errno.into() })
+            Err(FileError::NoHardLinks { path: path.into(), cause: errno.into() })
         }
         Err(errno) => Err(failure(path, options.size, None, "create", errno.into())),
     }
@@ -247,16 +247,16 @@ fn available(fd: &OwnedFd) -> Option<u64> {
 }
 
 /// The error for a step that may have failed for want of space, or because of the size.
-fn failure(path: &Path, size: u64, available: Option<u64>, what: &'static str, source: io::Error) -> FileError {
-    match Errno::from_io_error(&source) {
+fn failure(path: &Path, size: u64, available: Option<u64>, what: &'static str, cause: io::Error) -> FileError {
+    match Errno::from_io_error(&cause) {
         // NOMEM: the memory of a tmpfs, where it has no limit of its own or a larger one than its control group.
         Some(Errno::NOSPC | Errno::DQUOT | Errno::NOMEM) => {
             // Others may have taken what was free at first; that number would then only confuse.
             let available = available.filter(|available| *available < size);
             FileError::NoSpace { path: path.into(), needed: size, available }
         }
-        Some(Errno::FBIG | Errno::INVAL | Errno::OVERFLOW) => FileError::TooLarge { path: path.into(), size, source },
-        _ => FileError::os(path, what, source),
+        Some(Errno::FBIG | Errno::INVAL | Errno::OVERFLOW) => FileError::TooLarge { path: path.into(), size, cause },
+        _ => FileError::os(path, what, cause),
     }
 }
 

@@ -38,7 +38,7 @@ pub enum FileError {
         owner: u32,
     },
     /// This user may not do that.
-    #[error("no permission to {what} {} ({source}): {remedy}", .path.display())]
+    #[error("no permission to {what} {} ({cause}): {remedy}", .path.display())]
     PermissionDenied {
         /// The file or directory.
         path: PathBuf,
@@ -47,7 +47,7 @@ pub enum FileError {
         /// What would help.
         remedy: &'static str,
         /// The refusal.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Too short to be a topic.
     #[error(
@@ -89,7 +89,7 @@ pub enum FileError {
     },
     /// Larger than the filesystem or the address space permits.
     #[error(
-        "{} cannot be created or mapped with {size} bytes ({source}): choose a smaller size, or raise the limit on \
+        "{} cannot be created or mapped with {size} bytes ({cause}): choose a smaller size, or raise the limit on \
          memory (ulimit -v, ulimit -f)",
         .path.display()
     )]
@@ -99,7 +99,7 @@ pub enum FileError {
         /// Bytes there are, or were asked for.
         size: u64,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Something that has no bytes to map.
     #[error("{} cannot be a topic, it is {what}: use another name, or remove it", .path.display())]
@@ -163,7 +163,7 @@ pub enum FileError {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Other programs kept creating and removing it.
     #[error("{} keeps appearing and disappearing: stop the program that removes it", .path.display())]
@@ -209,7 +209,7 @@ pub enum FileError {
     },
     /// [`Mode::Exclusive`] needs what this filesystem does not have.
     #[error(
-        "the filesystem of {} has no locks on files (F_OFD_SETLK), which Mode::Exclusive needs ({source}): keep topics on a \
+        "the filesystem of {} has no locks on files (F_OFD_SETLK), which Mode::Exclusive needs ({cause}): keep topics on a \
          tmpfs, such as /dev/shm, or open it with Mode::Shared",
         .path.display()
     )]
@@ -217,25 +217,25 @@ pub enum FileError {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// This process, or this machine, has too many files open.
-    #[error("too many open files to open {} ({source}): close some, or raise the limit (ulimit -n)", .path.display())]
+    #[error("too many open files to open {} ({cause}): close some, or raise the limit (ulimit -n)", .path.display())]
     TooManyFiles {
         /// The file.
         path: PathBuf,
         /// Which limit it was.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Anything else that the system refused.
-    #[error("cannot {what} {}: {source}", .path.display())]
+    #[error("cannot {what} {}: {cause}", .path.display())]
     Os {
         /// The file or directory.
         path: PathBuf,
         /// What was tried.
         what: &'static str,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -283,26 +283,26 @@ impl FileError {
             | FileError::OtherPidNamespace { .. }
             | FileError::Exclusive { .. }
             | FileError::NotAlone { .. } => Errno::BUSY,
-            FileError::PermissionDenied { source, .. }
-            | FileError::TooLarge { source, .. }
-            | FileError::NoHardLinks { source, .. }
-            | FileError::NoFileLocks { source, .. }
-            | FileError::TooManyFiles { source, .. }
-            | FileError::Os { source, .. } => Errno::from_io_error(source).unwrap_or(Errno::IO),
+            FileError::PermissionDenied { cause, .. }
+            | FileError::TooLarge { cause, .. }
+            | FileError::NoHardLinks { cause, .. }
+            | FileError::NoFileLocks { cause, .. }
+            | FileError::TooManyFiles { cause, .. }
+            | FileError::Os { cause, .. } => Errno::from_io_error(cause).unwrap_or(Errno::IO),
         };
         errno.raw_os_error()
     }
 
     /// A failure of no special kind, or of one that is the same whatever was tried.
     pub(super) fn os(path: &Path, what: &'static str, error: impl Into<io::Error>) -> Self {
-        let (path, source) = (path.into(), error.into());
-        match Errno::from_io_error(&source) {
-            Some(Errno::MFILE | Errno::NFILE) => FileError::TooManyFiles { path, source },
+        let (path, cause) = (path.into(), error.into());
+        match Errno::from_io_error(&cause) {
+            Some(Errno::MFILE | Errno::NFILE) => FileError::TooManyFiles { path, cause },
             Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
                 let remedy = "change the owner or the permissions of the directory, or run as another user";
-                FileError::PermissionDenied { path, what, remedy, source }
+                FileError::PermissionDenied { path, what, remedy, cause }
             }
-            _ => FileError::Os { path, what, source },
+            _ => FileError::Os { path, what, cause },
         }
     }
 
@@ -313,13 +313,13 @@ impl FileError {
                 ("write", "open it read-only, or let this user write it (chmod o+rw) and enter its directories")
             }
         };
-        FileError::PermissionDenied { path: path.into(), what, remedy, source: errno.into() }
+        FileError::PermissionDenied { path: path.into(), what, remedy, cause: errno.into() }
     }
 
-    pub(super) fn map(path: &Path, size: u64, source: io::Error) -> Self {
-        match Errno::from_io_error(&source) {
-            Some(Errno::NOMEM | Errno::OVERFLOW) => FileError::TooLarge { path: path.into(), size, source },
-            _ => FileError::os(path, "map", source),
+    pub(super) fn map(path: &Path, size: u64, cause: io::Error) -> Self {
+        match Errno::from_io_error(&cause) {
+            Some(Errno::NOMEM | Errno::OVERFLOW) => FileError::TooLarge { path: path.into(), size, cause },
+            _ => FileError::os(path, "map", cause),
         }
     }
 }

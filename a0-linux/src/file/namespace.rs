@@ -103,7 +103,7 @@ impl Opened<'_> {
     fn have_alone(self) -> Result<(), FileError> {
         match self.wait_for(How::Alone) {
             Err(errno) if ofd::are_missing(errno) => {
-                Err(FileError::NoFileLocks { path: self.path.into(), source: errno.into() })
+                Err(FileError::NoFileLocks { path: self.path.into(), cause: errno.into() })
             }
             Err(errno) => Err(FileError::os(self.path, "lock", errno)),
             Ok(true) => Ok(()),

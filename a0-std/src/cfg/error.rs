@@ -28,12 +28,12 @@ pub enum CfgError {
         pointer: String,
     },
     /// What is there is something else.
-    #[error("the config {}is of another type than asked for: {source}", At(pointer))]
+    #[error("the config {}is of another type than asked for: {cause}", At(pointer))]
     WrongType {
         /// The JSON pointer; empty for the whole configuration.
         pointer: String,
         /// The reason.
-        source: serde_json::Error,
+        cause: serde_json::Error,
     },
     /// A value that JSON cannot express.
     #[error("the value cannot be written as JSON: {0}")]

@@ -69,6 +69,6 @@ impl<T: DeserializeOwned> CfgVar<T> {
         }
         let config: Value = parse(config).map_err(CfgError::ConfigNotJson)?;
         let found = config.pointer(&self.pointer).ok_or_else(|| CfgError::Missing { pointer: pointer() })?;
-        T::deserialize(found).map_err(|source| CfgError::WrongType { pointer: pointer(), source })
+        T::deserialize(found).map_err(|cause| CfgError::WrongType { pointer: pointer(), cause })
     }
 }

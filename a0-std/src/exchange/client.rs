@@ -246,7 +246,7 @@ impl Shared {
     /// Passes over damage: what it hides counts as missed.
     pub(crate) fn tolerate(&self, error: Error) -> Result<()> {
         match error {
-            Error::Topic { source: a0_core::Error::Corrupt(_), .. } => Ok(()),
+            Error::Topic { cause: a0_core::Error::Corrupt(_), .. } => Ok(()),
             other => Err(other),
         }
     }
@@ -297,5 +297,5 @@ impl Shared {
 
 /// Whether somebody else kept the lock for too long.
 pub(crate) fn is_locked(error: &Error) -> bool {
-    matches!(error, Error::Topic { source: a0_core::Error::Lock(LockError::TimedOut { .. }), .. })
+    matches!(error, Error::Topic { cause: a0_core::Error::Lock(LockError::TimedOut { .. }), .. })
 }

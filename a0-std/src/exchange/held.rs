@@ -40,7 +40,7 @@ impl Held {
                     }
                 };
                 let thread = thread::Builder::new().name("a0-stand-by".to_owned()).spawn(wait);
-                Some(thread.map_err(|source| Error::Thread { path: deadman.path().to_owned(), source })?)
+                Some(thread.map_err(|cause| Error::Thread { path: deadman.path().to_owned(), cause })?)
             }
         };
         Ok(Held { deadman, stand_by: Own::new(stand_by) })

@@ -286,7 +286,7 @@ impl History {
                 // Calls that were answered would be handed out again without what is there.
                 Ok(None) if feed.take_contended() => drop(file.lock()?),
                 Ok(None) => break,
-                Err(Error::Topic { source: a0_core::Error::Corrupt(_), .. }) => {}
+                Err(Error::Topic { cause: a0_core::Error::Corrupt(_), .. }) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -299,8 +299,8 @@ impl Opened {
     pub(crate) fn answer(&self, last: bool, headers: &[(&str, &str)], payload: &[u8]) -> Result<()> {
         let Shared { dialect, writer, answer, .. } = &*self.shared;
         let result = dialect.write_answer(writer, self.packet.id(), last, headers, payload);
-        if let Err(Error::Topic { source: source @ a0_core::Error::FrameTooLarge { .. }, .. }) = &result {
-            let reason = format!("the answer cannot be sent: {source}");
+        if let Err(Error::Topic { cause: cause @ a0_core::Error::FrameTooLarge { .. }, .. }) = &result {
+            let reason = format!("the answer cannot be sent: {cause}");
             dialect.write_failure(writer, writer.file().lock_timeout(), self.packet.id(), &reason)?;
         }
         result.map(|seq| answer.store(seq, Relaxed))

@@ -80,7 +80,7 @@ impl Sink {
         let written = self.logger.writer.write_within(PATIENCE, random_id(), &headers, message.as_bytes());
         written.inspect_err(|error| {
             let lasts = match error {
-                Error::Topic { source, .. } => matches!(source, a0_core::Error::Lock(_)),
+                Error::Topic { cause, .. } => matches!(cause, a0_core::Error::Lock(_)),
                 error => matches!(error, Error::File(_) | Error::TopicRemoved { .. }),
             };
             if lasts {

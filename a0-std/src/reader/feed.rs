@@ -454,8 +454,8 @@ impl Feed {
     pub(crate) fn pause_after(&self, error: &Error) {
         let passing = match error {
             Error::BadMessage { .. } => true,
-            Error::Topic { source, .. } => {
-                matches!(source, a0_core::Error::Corrupt(_) | a0_core::Error::Lock(LockError::TimedOut { .. }))
+            Error::Topic { cause, .. } => {
+                matches!(cause, a0_core::Error::Corrupt(_) | a0_core::Error::Lock(LockError::TimedOut { .. }))
             }
             _ => false,
         };
@@ -469,6 +469,6 @@ fn parse<'a>(file: &File, bytes: &'a [u8], received: Received) -> Result<Message
     let Received { seq, missed, .. } = received;
     match PacketView::parse(bytes) {
         Ok(packet) => Ok(Message { packet, seq, missed }),
-        Err(source) => Err(Error::BadMessage { path: file.path().to_owned(), seq, missed, source }),
+        Err(cause) => Err(Error::BadMessage { path: file.path().to_owned(), seq, missed, cause }),
     }
 }

@@ -23,7 +23,7 @@ impl Worker {
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || run(feed))
-            .map_err(|source| Error::Thread { path: file.path().to_owned(), source })?;
+            .map_err(|cause| Error::Thread { path: file.path().to_owned(), cause })?;
         Ok(Worker { file, interrupter, thread: Own::new(thread) })
     }
 

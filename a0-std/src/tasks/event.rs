@@ -63,7 +63,7 @@ impl SubscriberFd {
     pub fn from_file(file: &File, options: impl Into<ReaderOptions>) -> Result<SubscriberFd> {
         // Readable from the start, so that the loop begins by reading.
         let event = eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(|source| Error::Event { path: file.path().to_owned(), source: source.into() })?;
+            .map_err(|cause| Error::Event { path: file.path().to_owned(), cause: cause.into() })?;
         Ok(SubscriberFd {
             follower: Follower::new(file, &options.into())?,
             event: Arc::new(event),

@@ -83,7 +83,7 @@ impl Bell {
         let not_before = contended.then(|| Instant::now() + POLL.1);
         let helper = HELPER.get();
         let mut book = helper.book();
-        book.start(helper).map_err(|source| Error::Thread { path: file.path().to_owned(), source })?;
+        book.start(helper).map_err(|cause| Error::Thread { path: file.path().to_owned(), cause })?;
         let key = book.next;
         book.next += 1;
         book.orders.insert(key, Order { file: file.clone(), cursor, not_before, tell });

@@ -74,10 +74,10 @@ impl<T: Schema, C: Codec<T>> TypedPublisher<T, C> {
     /// # Errors
     /// [`Error::NotEncodable`], or as [`Publisher::publish_with`].
     pub fn publish_with(&self, headers: &[(&str, &str)], value: &T) -> Result<Published> {
-        let payload = C::encode(value).map_err(|source| Error::NotEncodable {
+        let payload = C::encode(value).map_err(|cause| Error::NotEncodable {
             path: self.file().path().to_owned(),
             expected: expected::<T, C>(),
-            source,
+            cause,
         })?;
         let typed = self.type_headers();
         if headers.is_empty() {

@@ -35,7 +35,7 @@ fn hostile_content_is_an_error_and_can_be_replaced() {
             cfg.read_as::<Value>().map(|_| ()).unwrap_err(),
             cfg.var::<Value>("/a").read().map(|_| ()).unwrap_err(),
         ] {
-            assert!(matches!(error, Error::Cfg { source: CfgError::ConfigNotJson(_), .. }), "{error}");
+            assert!(matches!(error, Error::Cfg { cause: CfgError::ConfigNotJson(_), .. }), "{error}");
             assert!(error.to_string().len() < 1000);
         }
         cfg.write("{}").unwrap();

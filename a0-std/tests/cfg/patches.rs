@@ -38,10 +38,10 @@ fn a_member_is_removed_and_another_one_set() {
 fn what_is_no_json_is_not_written() {
     let cfg = cfg();
     let fails = |patch: &str| match cfg.merge_patch(patch) {
-        Err(Error::Cfg { path, source }) => {
+        Err(Error::Cfg { path, cause }) => {
             assert_eq!(path, cfg.file().path());
             is_untouched(&cfg, cfg.file().state().unwrap().seq_high);
-            source
+            cause
         }
         other => panic!("{other:?}"),
     };
@@ -64,7 +64,7 @@ fn what_does_not_fit_is_not_written() {
     cfg.write(r#"{"a":1}"#).unwrap();
     let patch = json!({ "b": "x".repeat(5000) }).to_string();
     let error = cfg.merge_patch(patch).unwrap_err();
-    assert!(matches!(error, Error::Topic { source: a0_core::Error::FrameTooLarge { .. }, .. }), "{error}");
+    assert!(matches!(error, Error::Topic { cause: a0_std::TopicError::FrameTooLarge { .. }, .. }), "{error}");
     assert_eq!(content(&cfg), r#"{"a":1}"#);
     is_untouched(&cfg, 1);
 }
@@ -118,7 +118,7 @@ fn a_patch_that_is_overtaken_looks_again() {
     assert_eq!(content(&cfg), r#"{"b":2,"c":3}"#);
 
     let error = overtaken(&cfg, r#"{"b":2}"#, |push| push(&packet("no JSON"))).unwrap_err();
-    assert!(matches!(error, Error::Cfg { source: CfgError::ConfigNotJson(_), .. }), "{error}");
+    assert!(matches!(error, Error::Cfg { cause: CfgError::ConfigNotJson(_), .. }), "{error}");
     is_untouched(&cfg, 4);
 
     cfg.write("{}").unwrap();

@@ -30,7 +30,7 @@ fn reading_goes_on_with_what_others_find() {
     let _ = var.read();
     let other = Cfg::new(&topic).unwrap();
     until(|| read(&cfg).is_none());
-    until(|| matches!(var.read(), Err(Error::Cfg { source: CfgError::Empty, .. })));
+    until(|| matches!(var.read(), Err(Error::Cfg { cause: CfgError::Empty, .. })));
     thread::scope(|scope| {
         let blocked = scope.spawn(|| cfg.read_blocking(LONG).unwrap());
         other.write("2").unwrap();

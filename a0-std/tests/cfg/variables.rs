@@ -23,13 +23,13 @@ fn types() {
     assert_eq!(cfg.read_as().unwrap(), Some(motor));
     cfg.write(r#"{"speed":"fast"}"#).unwrap();
     let error = cfg.read_as::<Motor>().unwrap_err();
-    assert!(matches!(error, Error::Cfg { source: CfgError::WrongType { .. }, .. }));
+    assert!(matches!(error, Error::Cfg { cause: CfgError::WrongType { .. }, .. }));
     assert!(error.to_string().contains("expected f64"), "{error}");
     cfg.write("{").unwrap();
     let error = cfg.read_as::<Motor>().unwrap_err();
-    assert!(matches!(error, Error::Cfg { source: CfgError::ConfigNotJson(_), .. }), "{error}");
+    assert!(matches!(error, Error::Cfg { cause: CfgError::ConfigNotJson(_), .. }), "{error}");
     let error = cfg.write_as(&std::collections::BTreeMap::from([((1, 2), 3)])).unwrap_err();
-    assert!(matches!(error, Error::Cfg { source: CfgError::NotSerializable(_), .. }), "{error}");
+    assert!(matches!(error, Error::Cfg { cause: CfgError::NotSerializable(_), .. }), "{error}");
     is_untouched(&cfg, 3);
 }
 
@@ -85,8 +85,8 @@ fn variables_say_what_is_wrong() {
         let error = speed.read().unwrap_err();
         let text = error.to_string();
         assert!(text.starts_with(cfg.file().path().to_str().unwrap()), "{text}");
-        let Error::Cfg { source, .. } = error else { panic!("{text}") };
-        (source, text)
+        let Error::Cfg { cause, .. } = error else { panic!("{text}") };
+        (cause, text)
     };
     assert!(matches!(said(None).0, CfgError::Empty));
     let (error, text) = said(Some(r#"{"motor":{}}"#));
@@ -99,7 +99,7 @@ fn variables_say_what_is_wrong() {
     cfg.write(r#"{"motor":{"speed":3}}"#).unwrap();
     assert_eq!(*speed.read().unwrap(), 3.0);
     let error = cfg.var::<Value>("motor").read().unwrap_err();
-    assert!(matches!(error, Error::Cfg { source: CfgError::BadPointer { .. }, .. }), "{error}");
+    assert!(matches!(error, Error::Cfg { cause: CfgError::BadPointer { .. }, .. }), "{error}");
 }
 
 #[test]

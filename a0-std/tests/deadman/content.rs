@@ -6,8 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use a0_linux::FileError;
-use a0_std::{Deadman, DeadmanLayout, Error, FileOptions, Mode};
+use a0_std::{Deadman, DeadmanLayout, Error, FileError, FileOptions, Mode};
 use rustix::thread::futex;
 
 use super::{Bytes, LAYOUTS, PATIENCE, SECOND, after_death, clean, each_layout, is_timeout, read_only};

@@ -76,10 +76,10 @@ fn a_reply_that_is_too_large_is_an_error_on_both_sides() {
     let result = client.call("", PATIENCE);
     assert!(matches!(&result, Err(Error::Remote { reason, .. }) if reason.contains("131")), "{result:?}");
     let ours = told.recv_timeout(PATIENCE).unwrap();
-    assert!(matches!(ours, Err(Error::Topic { source: a0_core::Error::FrameTooLarge { .. }, .. })), "{ours:?}");
+    assert!(matches!(ours, Err(Error::Topic { cause: a0_std::TopicError::FrameTooLarge { .. }, .. })), "{ours:?}");
     // And so is a request.
     let result = client.call(vec![0; 1 << 17], PATIENCE);
-    assert!(matches!(result, Err(Error::Topic { source: a0_core::Error::FrameTooLarge { .. }, .. })), "{result:?}");
+    assert!(matches!(result, Err(Error::Topic { cause: a0_std::TopicError::FrameTooLarge { .. }, .. })), "{result:?}");
     let result = client.send(vec![0; 1 << 17], |_| panic!("it was not sent"));
     assert!(result.is_err());
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use a0_linux::FileError;
-use a0_std::{Deadman, Error, FileOptions, Mode};
+use a0_std::{Deadman, Error, FileError, FileOptions, Mode};
 use clap::Parser;
 
 use super::state;

@@ -148,7 +148,7 @@ pub(super) fn shared_line(dir: &Path) -> Outcome<RawMem<Mapping>> {
 
 pub(super) fn in_topic(file: &File) -> impl Fn(a0_core::Error) -> End {
     let path = file.path();
-    move |source| Error::Topic { path: path.to_owned(), source }.into()
+    move |cause| Error::Topic { path: path.to_owned(), cause }.into()
 }
 
 fn answer(dir: &Path) -> Outcome {

@@ -86,7 +86,7 @@ pub(super) fn large(dir: &Path, name: &str) -> Outcome<File> {
 pub(super) fn bare(file: &File) -> Outcome<Transport<RawMem<Mapping>, RobustLock>> {
     let (_, mem) = TopicFile::open(file.path(), &FileOptions::default()).map_err(Error::from)?;
     let topic = Transport::open(mem, RobustLock);
-    Ok(topic.map_err(|source| Error::Topic { path: file.path().to_owned(), source })?)
+    Ok(topic.map_err(|cause| Error::Topic { path: file.path().to_owned(), cause })?)
 }
 
 /// Keeps this thread on one core.

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use a0_core::layout::{WORKSPACE, header};
-use a0_core::{Lock, LockError, Mem};
+use a0_core::{Lock, Mem};
 use a0_linux::{FileOptions, RobustLock, TopicFile};
+use a0_std::LockError;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
 use rustix::thread::futex::{self, Flags};

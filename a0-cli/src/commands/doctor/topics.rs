@@ -79,7 +79,7 @@ impl Topics {
                 namespace(report, &path, &file);
                 mixed_up(report, &path, protocol.filter(|protocol| *protocol == Protocol::Deadman), "a topic");
             }
-            Err(error @ Error::Topic { source: a0_core::Error::Uninitialized, .. }) => {
+            Err(error @ Error::Topic { cause: a0_std::TopicError::Uninitialized, .. }) => {
                 let remedy =
                     "start any program that writes to it: it is converted in place. 0.2 programs cannot use it then";
                 report.warning("topic", Some(&path), inspect::reason(&path, &error), remedy);

@@ -53,7 +53,7 @@ impl Tally {
                 self.last_seq = seq;
                 return Ok(false);
             }
-            Err(Error::Topic { source: a0_core::Error::Corrupt(_), .. }) => {
+            Err(Error::Topic { cause: a0_core::Error::Corrupt(_), .. }) => {
                 self.damaged += 1;
                 return Ok(false);
             }

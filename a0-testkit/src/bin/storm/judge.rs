@@ -120,7 +120,7 @@ impl Judge {
                 self.role.add(Counter::Removed, 1);
                 return Ok(true);
             }
-            Error::Topic { source, .. } => self.core_failed(source)?,
+            Error::Topic { cause, .. } => self.core_failed(cause)?,
             other => return Err(other.into()),
         }
         Ok(false)

@@ -93,8 +93,8 @@ fn nest(stage: &Stage, order: &[&Publisher], author: &mut Author) -> Outcome {
 /// Whoever holds what others want, and the other way round, gets an error, one of them. Gives back what else it may be.
 fn failed(stage: &Stage, error: Error) -> Outcome {
     let counter = match error {
-        Error::Topic { source: a0_core::Error::Lock(LockError::Recursive), .. } => Counter::Refused,
-        Error::Topic { source: a0_core::Error::Lock(LockError::TimedOut { .. }), .. } => Counter::LockErrors,
+        Error::Topic { cause: a0_core::Error::Lock(LockError::Recursive), .. } => Counter::Refused,
+        Error::Topic { cause: a0_core::Error::Lock(LockError::TimedOut { .. }), .. } => Counter::LockErrors,
         other => return Err(other.into()),
     };
     stage.role.add(counter, 1);

@@ -212,7 +212,7 @@ impl<'a> World<'a> {
         let files = scene.protocols.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let topic = |file: &File| -> Result<_, Error> {
             let (_, mem) = TopicFile::open(file.path(), &options)?;
-            Transport::open(mem, RobustLock).map_err(|source| Error::Topic { path: file.path().to_owned(), source })
+            Transport::open(mem, RobustLock).map_err(|cause| Error::Topic { path: file.path().to_owned(), cause })
         };
         let topics = files.iter().map(topic).collect::<Result<_, _>>()?;
         let mut set = Set { scene, files, topics, steady: vec![], first_crew: 0 };
