@@ -80,6 +80,7 @@ impl DiscoveredTopic {
 /// # Ok::<(), a0_std::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "it calls back until it is dropped"]
 pub struct Discovery {
     interrupter: Interrupter,
     thread: Own<JoinHandle<()>>,

@@ -128,6 +128,7 @@ impl Publisher {
 /// # Ok::<(), a0_std::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "it calls back until it is dropped"]
 pub struct Subscriber {
     reader: Reader,
 }
@@ -180,6 +181,7 @@ impl Subscriber {
 /// While the callback runs nobody else can publish on the topic, and publishing on it from inside the callback fails. For
 /// large messages that are looked at briefly.
 #[derive(Debug)]
+#[must_use = "it calls back until it is dropped"]
 pub struct SubscriberZeroCopy {
     reader: ReaderZeroCopy,
 }

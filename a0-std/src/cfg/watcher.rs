@@ -23,6 +23,7 @@ use crate::reader::{Init, Iter};
 /// # Ok::<(), a0_std::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "it calls back until it is dropped"]
 pub struct CfgWatcher {
     reader: Reader,
 }

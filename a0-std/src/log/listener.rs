@@ -88,6 +88,7 @@ impl Filter {
 /// # Ok::<(), a0_std::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "it calls back until it is dropped"]
 pub struct LogListener {
     reader: Reader,
 }

@@ -150,6 +150,7 @@ impl PrpcClient {
 ///
 /// Errors are those of [`RpcClient::call`](crate::RpcClient::call).
 #[derive(Debug)]
+#[must_use = "dropped, it cancels the connection"]
 pub struct Progresses<'c> {
     id: Id,
     /// Gone when there is nothing left to wait for.

@@ -41,6 +41,7 @@ use crate::packet_buf::PacketBuf;
 /// # Ok::<(), a0_std::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "it answers until it is dropped"]
 pub struct PrpcServer {
     server: Server,
 }

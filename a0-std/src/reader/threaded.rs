@@ -17,6 +17,7 @@ use crate::reader::worker::Worker;
 /// Calls back for every packet of a file, without holding any lock. See [`Subscriber`](crate::Subscriber), which is
 /// the same by topic name.
 #[derive(Debug)]
+#[must_use = "it calls back until it is dropped"]
 pub struct Reader {
     worker: Counting,
 }
@@ -68,6 +69,7 @@ impl Reader {
 /// Like [`Reader`], but hands out messages in place while holding the lock. See
 /// [`SubscriberZeroCopy`](crate::SubscriberZeroCopy), which is the same by topic name.
 #[derive(Debug)]
+#[must_use = "it calls back until it is dropped"]
 pub struct ReaderZeroCopy {
     worker: Counting,
 }

@@ -42,6 +42,7 @@ use crate::packet_buf::PacketBuf;
 /// # Ok::<(), a0_std::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "it answers until it is dropped"]
 pub struct RpcServer {
     server: Server,
 }
@@ -91,6 +92,7 @@ impl RpcServer {
 ///
 /// A request that is dropped is not answered; the client then waits for its timeout.
 #[derive(Debug)]
+#[must_use = "a request that is dropped is never answered"]
 pub struct Request {
     opened: Opened,
 }

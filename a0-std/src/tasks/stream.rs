@@ -44,6 +44,7 @@ const TURN: u32 = 64;
 /// # Ok::<(), a0_std::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "a stream does nothing unless it is polled"]
 pub struct SubscriberStream {
     follower: Follower,
     /// Messages handed out since other tasks could run.

@@ -40,6 +40,7 @@ use crate::typed::{Schema, TypedMessage, decode};
 /// assert_eq!(told.recv().unwrap(), Ok(25.5));
 /// # Ok::<(), a0_std::Error>(())
 /// ```
+#[must_use = "it calls back until it is dropped"]
 pub struct TypedSubscriber<T, C> {
     subscriber: Subscriber,
     refused: Arc<AtomicU64>,
