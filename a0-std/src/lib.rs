@@ -17,23 +17,30 @@
 //! # Ok::<(), a0_std::Error>(())
 //! ```
 //!
-//! * [`Publisher`], [`Subscriber`] (owns a thread), [`SubscriberSync`], and [`SubscriberZeroCopy`],
-//!   [`SubscriberSyncZeroCopy`] that read in place under the lock.
-//! * [`TypedPublisher`], [`TypedSubscriber`], [`TypedSubscriberSync`]: values of one type instead of bytes, in JSON and, with
-//!   features, other formats; see [`codec`].
-//! * [`Loan`], [`View`]: large messages without a copy, on either side. With the feature `zerocopy`, `TypedLoan`.
-//! * [`RpcServer`], [`RpcClient`]: requests and replies; [`PrpcServer`], [`PrpcClient`]: requests with many replies.
-//! * [`Cfg`], [`CfgVar`], [`CfgWatcher`]: configuration, changed by several programs at once.
-//! * [`Logger`], [`LogListener`], [`LogListenerSync`]: log messages with a level. With the feature `tracing` there is
-//!   `TracingLayer`, with the feature `log` there is `LogBackend`, for programs that use those crates.
-//! * With the feature `async`: `SubscriberStream`, `RpcClient::call_async`, `PrpcClient::stream_async` for any async runtime,
-//!   `SubscriberFd` for event loops.
-//! * [`Writer`], [`Reader`], [`ReaderSync`], …: the same over any [`File`].
-//! * [`Deadman`] tells others that this program lives.
-//! * [`Discovery`] (owns a thread), [`DiscoverySync`]: which topics there are, as they come and go.
-//! * [`Packet`], [`PacketView`]: what is sent: an id, headers, a payload.
-//! * [`TimeMono`], [`TimeWall`]: the times in headers; [`SystemClock`] tells them.
-//! * [`Init`], [`Iter`], [`Wait`]: where a reader starts, how it goes on, and how it waits.
+//! It is not a network protocol and not a queue that waits for slow readers: new messages replace the oldest ones, and a reader
+//! that was too slow learns how many it missed.
+//!
+//! # Where to begin
+//!
+//! | to | use |
+//! |---|---|
+//! | send and receive bytes | [`Publisher`]; [`SubscriberSync`], which reads in the calling thread, or [`Subscriber`], which owns a thread and calls back |
+//! | send and receive values | [`TypedPublisher`], [`TypedSubscriber`], [`TypedSubscriberSync`]: JSON and, with features, other formats, see [`codec`] |
+//! | ask and answer | [`RpcClient`], [`RpcServer`]; [`PrpcClient`], [`PrpcServer`] for a request with many answers |
+//! | share settings that several programs change | [`Cfg`], [`CfgVar`], [`CfgWatcher`] |
+//! | write and follow a log | [`Logger`], [`LogListener`], [`LogListenerSync`]; with features, `TracingLayer` and `LogBackend` |
+//! | tell others that a program lives, and learn when it ends | [`Deadman`] |
+//! | find topics, and notice them come and go | [`Discovery`] (owns a thread), [`DiscoverySync`] |
+//! | avoid copies of large messages | [`Loan`] to write and [`View`] to read in the topic; with the feature `zerocopy`, `TypedLoan` |
+//! | await in tasks, or poll in an event loop | with the feature `async`: `SubscriberStream`, `RpcClient::call_async`, `PrpcClient::stream_async`, `SubscriberFd` |
+//!
+//! Options say where a reader starts ([`Init`]), how it goes on ([`Iter`]), how it waits ([`Wait`]), and how files are created
+//! ([`FileOptions`]). [`Writer`], [`Reader`], [`ReaderSync`] do the same as publishers and subscribers over any [`File`].
+//! [`Packet`] and [`PacketView`] are what is sent: an id, headers, a payload. [`Error`] says which file, why, and what helps.
+//!
+//! The book (`docs` in the repository) explains each pattern; `examples` has a program for each.
+//!
+//! # Features
 //!
 //! | feature, none on by default | what it adds |
 //! |---|---|
@@ -42,6 +49,9 @@
 //! | `tracing` | `TracingLayer`: the same for the `tracing` crate |
 //! | `msgpack`, `postcard` | [`codec`]s of typed messages: `MsgPack`, `Postcard` |
 //! | `zerocopy` | plain data in place: `TypedLoan`, `View::read_as`, and the codec `Plain` |
+//!
+//! Traits and types of `serde`, `serde_json` and, with those features, `futures-core` 0.3, `log` 0.4, `tracing-subscriber` 0.3 and
+//! `zerocopy` 0.8 are part of this crate's interface. A later version of one of them gets a feature of its own.
 //!
 //! # What its safety rests on
 //!
