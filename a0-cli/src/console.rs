@@ -1,5 +1,7 @@
 //! Standard output and standard error, both of which may be closed at any time.
 
+pub(crate) mod live;
+
 use std::fmt::{self, Display, Write as _};
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};

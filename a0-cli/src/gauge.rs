@@ -1,8 +1,6 @@
 //! Measuring topics while they are used, without disturbing those who use them.
 
-pub(crate) mod board;
 mod spread;
-pub(crate) mod tap;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,15 +11,15 @@ use clap::builder::PossibleValuesParser;
 use serde_json::{Map, Value, json};
 
 use crate::commands::Format;
+use crate::console::live::Board;
 use crate::console::{Json, output};
 use crate::end::Outcome;
 use crate::follow::going_on;
 use crate::quantity::seconds;
 use crate::stop::Stop;
+use crate::tap::{Found, Tap};
 use crate::target;
-use board::Board;
 pub(crate) use spread::Spread;
-use tap::{Found, Tap};
 
 /// Messages of one topic before the others have their turn.
 const TURN: u32 = 256;

@@ -12,6 +12,7 @@ mod recording;
 mod regular;
 mod render;
 mod stop;
+mod tap;
 mod target;
 mod truncated;
 

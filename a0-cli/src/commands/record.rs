@@ -12,9 +12,9 @@ use clap::builder::PossibleValuesParser;
 use clap::{Parser, ValueEnum};
 
 use super::Format;
+use crate::console::live::Board;
 use crate::console::{complain, output};
 use crate::end::{End, Outcome};
-use crate::gauge::board::Board;
 use crate::quantity::{bytes, human, seconds};
 use crate::recording::rules::Rules;
 use crate::recording::sink::{Plan, Sink};

@@ -13,10 +13,10 @@ use mcap::records::Channel;
 
 use self::address::{Addresses, is_plain};
 use super::Format;
+use crate::console::live::Board;
 use crate::console::{complain, output};
 use crate::end::{End, Outcome};
 use crate::follow::going_on;
-use crate::gauge::board::Board;
 use crate::quantity::{bytes, seconds};
 use crate::recording::source::{Item, Recorded, Source};
 use crate::recording::{ENCODING, PROTOCOLS};

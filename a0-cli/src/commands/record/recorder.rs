@@ -10,13 +10,13 @@ use super::Args;
 use super::selection::{Candidate, Finder, Ruling};
 use crate::console::complain;
 use crate::end::{End, Outcome};
-use crate::gauge::tap::{Found, Tap};
 use crate::quantity::human;
 use crate::recording::rules::Rules;
 use crate::recording::rules::choice::{Choice, Dropped};
 use crate::recording::rules::signals::Signals;
 use crate::recording::sink::{Sink, Stamp};
 use crate::recording::{Ages, Counts, Subject};
+use crate::tap::{Found, Tap};
 
 /// Messages of one topic before the others have their turn.
 const TURN: u32 = 256;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::console::Escaped;
 use crate::end::{End, Outcome};
-use crate::gauge::tap::{Found, Tap};
+use crate::tap::{Found, Tap};
 
 /// Messages that are kept.
 const KEPT: usize = 100;

@@ -9,8 +9,8 @@ use a0_std::{Clock, DiscoveredTopic, DiscoveryEvent, DiscoverySync, Init, Messag
 use super::signals::{Event, Signal};
 use crate::console::complain;
 use crate::end::{End, Outcome};
-use crate::gauge::tap::{Found, Tap};
 use crate::recording::Ages;
+use crate::tap::{Found, Tap};
 
 /// Messages of one topic that are read before it is the others' turn.
 const TURN: u32 = 4096;

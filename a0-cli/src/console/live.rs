@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use rustix::termios::tcgetwinsize;
 
+use super::{Escaped, Output, complain, is_terminal};
 use crate::commands::Format;
-use crate::console::{Escaped, Output, complain, is_terminal};
 
 /// Where lines go.
 pub(crate) struct Board {
