@@ -3,8 +3,9 @@
 use std::io;
 use std::process::ExitCode;
 
+use nix::sys::signal::Signal;
+
 use crate::console::complain;
-use crate::stop::Reason;
 
 /// Result of a command.
 pub(crate) type Outcome<T = ()> = Result<T, End>;
@@ -21,7 +22,7 @@ pub(crate) enum End {
     /// The command that was run has ended with this exit code.
     Exited(u8),
     /// Nobody reads the output any more, or a signal came.
-    Stopped(Reason),
+    Stopped(StopReason),
 }
 
 impl End {
@@ -44,14 +45,30 @@ impl End {
     }
 }
 
+/// Why a command is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StopReason {
+    Signal(Signal),
+    ClosedPipe,
+}
+
+impl StopReason {
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            StopReason::Signal(signal) => 128 + signal as i32 as u8,
+            StopReason::ClosedPipe => 0,
+        }
+    }
+}
+
 impl From<a0_std::Error> for End {
     fn from(error: a0_std::Error) -> End {
         End::failed(error)
     }
 }
 
-impl From<Reason> for End {
-    fn from(reason: Reason) -> End {
+impl From<StopReason> for End {
+    fn from(reason: StopReason) -> End {
         End::Stopped(reason)
     }
 }
@@ -60,7 +77,7 @@ impl From<Reason> for End {
 impl From<io::Error> for End {
     fn from(error: io::Error) -> End {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => End::Stopped(Reason::ClosedPipe),
+            io::ErrorKind::BrokenPipe => End::Stopped(StopReason::ClosedPipe),
             _ => End::failed(format_args!("cannot write to standard output: {error}")),
         }
     }

@@ -4,8 +4,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use a0_std::{Error, File, FileError, FileOptions, Interrupter, Mode};
-use clap::Args;
+use a0_std::{Error, File, FileError, FileOptions, Init, Interrupter, Mode};
+use clap::{Args, ValueEnum};
 
 use crate::console::{Output, complain};
 use crate::end::{End, Outcome};
@@ -21,6 +21,27 @@ pub(crate) struct Limits {
     /// End after so long, however many messages have come by then
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
+}
+
+/// Where to start reading.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Start {
+    /// With the oldest message still there
+    Oldest,
+    /// With the newest message there is
+    MostRecent,
+    /// With the first message that comes
+    AwaitNew,
+}
+
+impl From<Start> for Init {
+    fn from(start: Start) -> Init {
+        match start {
+            Start::Oldest => Init::Oldest,
+            Start::MostRecent => Init::MostRecent,
+            Start::AwaitNew => Init::AwaitNew,
+        }
+    }
 }
 
 /// What became of the next message.

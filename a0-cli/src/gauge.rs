@@ -5,17 +5,17 @@ mod spread;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use a0_std::{Init, Message, Protocol};
+use a0_std::{Init, Message, Protocol, TimeMono, keys};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::{Map, Value, json};
 
-use crate::commands::Format;
 use crate::console::live::Board;
 use crate::console::{Json, output};
 use crate::end::Outcome;
 use crate::follow::going_on;
 use crate::quantity::seconds;
+use crate::render::Format;
 use crate::stop::Stop;
 use crate::tap::{Found, Tap};
 use crate::target;
@@ -205,6 +205,11 @@ impl Window {
         }
         remarks
     }
+}
+
+/// When a message was sent, if it says so.
+pub(crate) fn sent_at(message: &Message<'_>) -> Option<TimeMono> {
+    TimeMono::parse(message.header(keys::TIME_MONO)?.as_bytes()).ok()
 }
 
 /// Parses the length of a window.

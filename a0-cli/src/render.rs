@@ -5,12 +5,32 @@ use std::fmt::{self, Display};
 use a0_std::Message;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 use crate::console::Escaped;
 
 /// Bytes of a payload that is no text that are shown to people.
 const PREVIEW: usize = 32;
+
+/// How facts are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// Parses a header given as `KEY=VALUE`.
+pub(crate) fn parse_header(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some(("", _)) => Err("the key is missing".to_owned()),
+        Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+        None => Err("use KEY=VALUE, such as unit=K".to_owned()),
+    }
+}
 
 /// `{K=V, …} `: the headers that are not AlephZero's own; nothing if there are none.
 pub(crate) struct Headers<'a>(pub(crate) &'a Message<'a>);

@@ -19,29 +19,13 @@ use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
-use crate::end::{End, Outcome};
+use crate::end::{End, Outcome, StopReason};
 
 /// The signals that end a command. SIGHUP says that its terminal was closed.
 const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
 /// How long a command that asked for time is waited for: it may be stuck in a write to a pipe that nobody empties.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// Why a command is to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
-    Signal(Signal),
-    ClosedPipe,
-}
-
-impl Reason {
-    pub(crate) fn exit_code(self) -> u8 {
-        match self {
-            Reason::Signal(signal) => 128 + signal as i32 as u8,
-            Reason::ClosedPipe => 0,
-        }
-    }
-}
 
 /// Whether and why to end. Clones are the same.
 #[derive(Clone, Debug)]
@@ -59,7 +43,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    reason: Option<Reason>,
+    reason: Option<StopReason>,
     blocked: Option<Blocked>,
     /// Another program that runs on behalf of this one. Signals are its business then.
     program: Option<Pid>,
@@ -113,7 +97,7 @@ impl Stop {
         spawn("a0-signals", move || {
             while let Ok(signal) = signals.wait() {
                 if !watcher.passes_on(signal) {
-                    watcher.end(Reason::Signal(signal));
+                    watcher.end(StopReason::Signal(signal));
                 }
             }
         })?;
@@ -132,14 +116,14 @@ impl Stop {
             while poll(&mut pipe, PollTimeout::NONE).is_ok() {
                 // Nothing was asked for, so this is an error or a hang-up, which are never over.
                 if pipe[0].any() == Some(true) {
-                    watcher.end(Reason::ClosedPipe);
+                    watcher.end(StopReason::ClosedPipe);
                 }
             }
         })
     }
 
     /// Why to end; `None` to go on.
-    pub(crate) fn reason(&self) -> Option<Reason> {
+    pub(crate) fn reason(&self) -> Option<StopReason> {
         self.state().reason
     }
 
@@ -208,7 +192,7 @@ impl Stop {
     }
 
     /// Makes the command end: by itself if it asked for time, otherwise at once.
-    fn end(&self, reason: Reason) -> ! {
+    fn end(&self, reason: StopReason) -> ! {
         let mut state = self.state();
         let reason = *state.reason.get_or_insert(reason);
         if let Some(blocked) = state.blocked.take() {

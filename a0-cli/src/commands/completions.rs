@@ -2,10 +2,9 @@
 
 use std::io::Write;
 
-use clap::{CommandFactory, Parser};
+use clap::{Command, Parser};
 use clap_complete::Shell;
 
-use crate::Cli;
 use crate::console::output;
 use crate::end::Outcome;
 
@@ -23,10 +22,10 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn run(self) -> Outcome {
+    pub(crate) fn run(self, mut a0: Command) -> Outcome {
         // Into memory first: the generator panics when it cannot write.
         let mut script = vec![];
-        clap_complete::generate(self.shell, &mut Cli::command(), "a0", &mut script);
+        clap_complete::generate(self.shell, &mut a0, "a0", &mut script);
         let mut output = output()?;
         output.write_all(&script)?;
         Ok(output.flush()?)

@@ -6,9 +6,8 @@ use a0_std::{Clock as _, Message, SystemClock};
 use clap::Parser;
 use serde_json::{Map, Value, json};
 
-use super::hz::time;
 use crate::end::Outcome;
-use crate::gauge::{Gauge, NANOS_PER_MILLI, Spread, Watching, Window, milliseconds};
+use crate::gauge::{Gauge, NANOS_PER_MILLI, Spread, Watching, Window, milliseconds, sent_at};
 use crate::stop::Stop;
 
 /// Measure how old messages are when they can be read
@@ -52,7 +51,7 @@ impl Gauge for Delays {
     const POLL: Duration = Duration::from_micros(50);
 
     fn take(&mut self, message: &Message<'_>) {
-        match time(message).map(|sent| SystemClock.mono().checked_duration_since(sent)) {
+        match sent_at(message).map(|sent| SystemClock.mono().checked_duration_since(sent)) {
             Some(Some(delay)) => self.spread.add(u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX)),
             Some(None) => self.ahead += 1,
             None => self.without_time += 1,

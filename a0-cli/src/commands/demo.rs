@@ -3,6 +3,7 @@
 mod measure;
 mod peer;
 mod place;
+mod roles;
 mod syscalls;
 
 use std::io::Write;
@@ -15,9 +16,10 @@ use crate::console::{Harmless, Output, output};
 use crate::end::Outcome;
 use crate::stop::Stop;
 use measure::{Bench, Stream};
-pub(crate) use peer::{PEER, PeerArgs};
+pub(crate) use peer::PEER;
 use peer::{Peer, Role};
 use place::Place;
+pub(crate) use roles::PeerArgs;
 
 /// See two processes exchange messages, and how fast that is on this machine
 ///
@@ -64,15 +66,6 @@ fn conversation(place: &Place, stop: &Stop, output: &mut Output) -> Outcome {
         writeln!(output, "  process {me} hears:   {}", Harmless(answer.payload()))?;
     }
     Ok(output.flush()?)
-}
-
-/// What answers to a question.
-fn answer_to(question: &str) -> &'static str {
-    match question {
-        "what is 6 x 7?" => "42",
-        "and 6 x 9?" => "54, in most universes",
-        _ => "goodbye",
-    }
 }
 
 fn table(bench: &Bench<'_>, output: &mut Output) -> Outcome {

@@ -15,9 +15,9 @@ use std::io::Write;
 use a0_std::{Protocol, Templates, env};
 use clap::Parser;
 
-use super::Format;
 use crate::console::{Json, output};
 use crate::end::{End, Outcome};
+use crate::render::Format;
 use finding::{Report, Severity};
 
 /// Find out why topics do not work here, and what helps

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use a0_std::{Error, FileError, FileOptions, Init, Iter, Message, Mode, ReaderOptions, SubscriberSync};
+use a0_std::{Error, FileError, FileOptions, Iter, Message, Mode, ReaderOptions, SubscriberSync};
 use clap::{Parser, ValueEnum};
 
 use crate::console::{Json, Output, complain, hand_on, output};
 use crate::end::{End, Outcome};
-use crate::follow::going_on;
+use crate::follow::{Start, going_on};
 use crate::payload::Checker;
 use crate::quantity::seconds;
 use crate::render::{Headers, Payload, object};
@@ -62,26 +62,6 @@ pub(crate) struct Args {
     /// Examine payloads made by 'a0 pub --size', and that no loss goes unreported; end at the first wrong one
     #[arg(long)]
     check: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Start {
-    /// With the oldest message still there
-    Oldest,
-    /// With the newest message there is
-    MostRecent,
-    /// With the first message that comes
-    AwaitNew,
-}
-
-impl From<Start> for Init {
-    fn from(start: Start) -> Init {
-        match start {
-            Start::Oldest => Init::Oldest,
-            Start::MostRecent => Init::MostRecent,
-            Start::AwaitNew => Init::AwaitNew,
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

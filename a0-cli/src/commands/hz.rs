@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use a0_std::{Message, TimeMono, keys};
+use a0_std::{Message, TimeMono};
 use clap::Parser;
 use serde_json::{Map, Value, json};
 
 use crate::end::Outcome;
-use crate::gauge::{Gauge, NANOS_PER_MILLI, Spread, Watching, Window, milliseconds};
+use crate::gauge::{Gauge, NANOS_PER_MILLI, Spread, Watching, Window, milliseconds, sent_at};
 use crate::stop::Stop;
 
 /// Measure how often messages come
@@ -52,7 +52,7 @@ impl Gauge for Intervals {
     const POLL: Duration = Duration::from_millis(1);
 
     fn take(&mut self, message: &Message<'_>) {
-        let time = time(message);
+        let time = sent_at(message);
         // Not over a gap: that would be the interval between others.
         if let (Some(last), Some(time), 0) = (self.last, time, message.missed()) {
             // Two publishers can overtake each other between looking at the clock and getting the lock.
@@ -83,9 +83,4 @@ impl Gauge for Intervals {
         facts.insert("interval_ms".to_owned(), self.spread.json(NANOS_PER_MILLI));
         facts.insert("without_time".to_owned(), json!(self.without_time));
     }
-}
-
-/// When a message was sent, if it says so.
-pub(super) fn time(message: &Message<'_>) -> Option<TimeMono> {
-    TimeMono::parse(message.header(keys::TIME_MONO)?.as_bytes()).ok()
 }

@@ -9,12 +9,12 @@ use clap::Parser;
 use mcap::records::Metadata;
 use serde_json::{Value, json};
 
-use super::Format;
 use crate::console::{Escaped, Json, Table, output};
 use crate::end::Outcome;
 use crate::quantity::human;
 use crate::recording::source::{Item, Recorded, Source};
 use crate::recording::{Counts, TALLY};
+use crate::render::Format;
 
 /// Say what is in a recording
 ///

@@ -1,9 +1,9 @@
 //! `a0 log`.
 
+mod level;
 mod tail;
 mod write;
 
-use a0_std::Level;
 use clap::{Parser, Subcommand};
 
 use crate::end::Outcome;
@@ -33,10 +33,4 @@ impl Args {
             Command::Tail(args) => args.run(stop),
         }
     }
-}
-
-/// Parses a level in capital or small letters.
-fn level(text: &str) -> Result<Level, String> {
-    let known = Level::ALL.iter().copied().find(|level| level.name().eq_ignore_ascii_case(text));
-    known.ok_or_else(|| "use crit, err, warn, info, dbg or unknown".to_owned())
 }

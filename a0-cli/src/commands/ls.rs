@@ -10,12 +10,12 @@ use a0_std::{Protocol, Templates, env};
 use clap::Parser;
 use serde_json::{Value, json};
 
-use super::Format;
 use super::deadman::Look;
 use crate::console::{Json, Table, complain, is_terminal, output};
 use crate::end::{End, Outcome};
 use crate::inspect::{self, Condition};
 use crate::quantity::human;
+use crate::render::Format;
 
 /// List the topics below A0_ROOT
 ///

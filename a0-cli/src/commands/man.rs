@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use clap::{Command, CommandFactory, Parser};
+use clap::{Command, Parser};
 use clap_mangen::Man;
 
-use crate::Cli;
 use crate::end::{End, Outcome};
 
 /// Write the manual pages of all commands into a directory
@@ -20,10 +19,10 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn run(self) -> Outcome {
+    pub(crate) fn run(self, a0: Command) -> Outcome {
         fs::create_dir_all(&self.dir)
             .and_then(|()| {
-                let mut command = Cli::command().disable_help_subcommand(true);
+                let mut command = a0.disable_help_subcommand(true);
                 command.build();
                 write(&command, &self.dir)
             })

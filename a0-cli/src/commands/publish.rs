@@ -14,6 +14,7 @@ use crate::end::{End, Outcome};
 use crate::follow::going_on;
 use crate::payload::Generator;
 use crate::quantity::{bytes, rate};
+use crate::render::parse_header;
 use crate::stop::Stop;
 
 /// Publish messages on a topic
@@ -35,7 +36,7 @@ pub(crate) struct Args {
     #[arg(conflicts_with = "size", allow_negative_numbers = true)]
     payload: Option<OsString>,
     /// Add a header (may be repeated)
-    #[arg(short = 'H', long = "header", value_name = "K=V", value_parser = header)]
+    #[arg(short = 'H', long = "header", value_name = "K=V", value_parser = parse_header)]
     headers: Vec<(String, String)>,
     /// Number of messages [default: 1, or no limit with --rate or standard input]
     #[arg(short = 'n', long)]
@@ -49,14 +50,6 @@ pub(crate) struct Args {
     /// Size of the topic's file if it has to be created [default: 16M]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     arena: Option<u64>,
-}
-
-pub(crate) fn header(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some(("", _)) => Err("the key is missing".to_owned()),
-        Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-        None => Err("use KEY=VALUE, such as unit=K".to_owned()),
-    }
 }
 
 /// Where the payloads come from.

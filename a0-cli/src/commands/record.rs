@@ -11,7 +11,6 @@ use a0_std::{Cfg, Clock, FileOptions, Mode, SystemClock};
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, ValueEnum};
 
-use super::Format;
 use crate::console::live::Board;
 use crate::console::{complain, output};
 use crate::end::{End, Outcome};
@@ -20,8 +19,10 @@ use crate::recording::rules::Rules;
 use crate::recording::sink::{Plan, Sink};
 use crate::recording::{LONGEST_PACKET, PROTOCOLS};
 use crate::regular;
+use crate::render::Format;
 use crate::stop::Stop;
 use recorder::Recorder;
+use selection::Finder;
 
 /// How often to look for messages.
 const POLL: Duration = Duration::from_millis(2);
@@ -138,11 +139,13 @@ impl Args {
     pub(crate) fn run(self, stop: &Stop) -> Outcome {
         let rules = self.load()?;
         if let Some(rules) = rules.as_ref().filter(|_| self.check) {
-            return self.check(rules);
+            let limits = self.plan(Some(rules));
+            return check::run(rules, self.finder(Some(rules))?, &limits, self.format);
         }
         let output = self.output_path(rules.as_ref())?;
         let plan = self.plan(rules.as_ref());
-        let mut recorder = Recorder::new(&self, rules)?;
+        let finder = self.finder(rules.as_ref())?;
+        let mut recorder = Recorder::new(finder, rules, self.history, self.buffer)?;
         let _hold = stop.hold();
         let mut sink = Sink::create(&output, plan)?;
         self.record(stop, &mut recorder, &mut sink)
@@ -179,6 +182,10 @@ impl Args {
         };
         board.last(&format!("{}, {size}{files}", describe(sink, recorder, started)))?;
         if sink.is_incomplete() { Err(End::Told) } else { Ok(()) }
+    }
+
+    fn finder(&self, rules: Option<&Rules>) -> Outcome<Finder> {
+        Finder::new(&self.patterns, &self.protocol, rules)
     }
 
     /// The rules, if there are any.

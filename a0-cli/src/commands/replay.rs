@@ -12,7 +12,6 @@ use clap::builder::PossibleValuesParser;
 use mcap::records::Channel;
 
 use self::address::{Addresses, is_plain};
-use super::Format;
 use crate::console::live::Board;
 use crate::console::{complain, output};
 use crate::end::{End, Outcome};
@@ -20,6 +19,7 @@ use crate::follow::going_on;
 use crate::quantity::{bytes, seconds};
 use crate::recording::source::{Item, Recorded, Source};
 use crate::recording::{ENCODING, PROTOCOLS};
+use crate::render::Format;
 use crate::stop::Stop;
 
 const EVERYTHING: &str = "**";

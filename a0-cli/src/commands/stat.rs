@@ -7,12 +7,12 @@ use a0_std::{File, Init, ReaderSync, keys};
 use clap::Parser;
 use serde_json::{Map, Value, json};
 
-use super::Format;
 use super::deadman::Look;
 use crate::console::{Escaped, Json, output};
 use crate::end::{End, Outcome};
 use crate::inspect::{self, Condition};
 use crate::quantity::human;
+use crate::render::Format;
 use crate::target;
 
 /// Show everything about one topic

@@ -9,6 +9,7 @@ mod snapshot;
 mod topics;
 mod view;
 mod view_opened;
+mod widgets;
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -20,11 +21,11 @@ use crossterm::event::{self, Event};
 use nix::sys::signal::Signal;
 use ratatui::DefaultTerminal;
 
-use super::Format;
 use crate::console::{is_terminal, output};
-use crate::end::{End, Outcome};
+use crate::end::{End, Outcome, StopReason};
 use crate::gauge::window;
-use crate::stop::{Reason, Stop};
+use crate::render::Format;
+use crate::stop::Stop;
 use crate::target;
 use app::{App, Then};
 use topics::{Sort, Topics};
@@ -136,7 +137,7 @@ impl Args {
             match keys(&mut app).map_err(unusable)? {
                 Then::GoOn => {}
                 Then::Quit => return Ok(()),
-                Then::Interrupt => return Err(Reason::Signal(Signal::SIGINT).into()),
+                Then::Interrupt => return Err(StopReason::Signal(Signal::SIGINT).into()),
             }
         }
         Ok(())

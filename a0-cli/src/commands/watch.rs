@@ -8,10 +8,10 @@ use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
-use super::Format;
 use crate::console::{Escaped, Json, Output, output};
 use crate::end::{End, Outcome};
 use crate::quantity::seconds;
+use crate::render::Format;
 use crate::stop::Stop;
 use crate::target;
 

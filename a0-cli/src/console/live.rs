@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use rustix::termios::tcgetwinsize;
 
 use super::{Escaped, Output, complain, is_terminal};
-use crate::commands::Format;
+use crate::render::Format;
 
 /// Where lines go.
 pub(crate) struct Board {

@@ -5,6 +5,7 @@ mod cron;
 mod ear;
 mod json;
 mod parse;
+mod signal;
 pub(crate) mod signals;
 mod timer;
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use a0_std::{File, Init, Interrupter, Iter, Message, Protocol, ReaderSync};
 use clap::Parser;
 
-use crate::commands::Format;
 use crate::console::{Json, Output, output};
 use crate::end::Outcome;
 use crate::follow::{self, Follower, Limits, Step, follow};
+use crate::render::Format;
 use crate::render::{Headers, Payload, object};
 use crate::stop::Stop;
 

@@ -7,9 +7,9 @@ use clap::Parser;
 use serde_json::{Map, json};
 
 use super::Look;
-use crate::commands::Format;
 use crate::console::{Escaped, Json, output};
 use crate::end::Outcome;
+use crate::render::Format;
 
 /// Say who has a deadman
 ///

@@ -6,9 +6,9 @@ use a0_std::{Deadman, Error, FileError, FileOptions, Mode};
 use clap::Parser;
 
 use super::state;
-use crate::commands::Format;
 use crate::end::{End, Outcome};
 use crate::quantity::seconds;
+use crate::render::Format;
 use crate::stop::Stop;
 
 /// Wait until a deadman is released, or taken

@@ -7,12 +7,12 @@ use std::time::Duration;
 use a0_std::{File, Init, Interrupter, Iter, Level, LogListenerSync, LogMessage, Protocol, TimeWall, keys};
 use clap::Parser;
 
-use super::level;
-use crate::commands::Format;
-use crate::commands::echo::Start;
+use super::level::parse_level;
 use crate::console::{Escaped, Json, Output, is_terminal, output};
 use crate::end::Outcome;
+use crate::follow::Start;
 use crate::follow::{self, Follower, Limits, Step, follow};
+use crate::render::Format;
 use crate::render::{Headers, object};
 use crate::stop::Stop;
 
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// Name of the topic, such as robot
     topic: String,
     /// Print messages of this level and more serious ones: crit, err, warn, info, dbg or unknown
-    #[arg(short, long, default_value = "info", value_parser = level)]
+    #[arg(short, long, default_value = "info", value_parser = parse_level)]
     level: Level,
     /// Where to start
     #[arg(long, value_enum, default_value_t = Start::AwaitNew)]

@@ -6,9 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use a0_std::{Level, Logger};
 use clap::Parser;
 
-use super::level;
-use crate::commands::publish::header;
+use super::level::parse_level;
 use crate::end::Outcome;
+use crate::render::parse_header;
 use crate::stop::Stop;
 
 /// Log a message
@@ -23,13 +23,13 @@ pub(crate) struct Args {
     /// Name of the topic, such as robot
     topic: String,
     /// How serious it is: crit, err, warn, info or dbg
-    #[arg(value_parser = level)]
+    #[arg(value_parser = parse_level)]
     level: Level,
     /// What to log
     #[arg(allow_hyphen_values = true)]
     message: OsString,
     /// Add a header (may be repeated)
-    #[arg(short = 'H', long = "header", value_name = "K=V", value_parser = header)]
+    #[arg(short = 'H', long = "header", value_name = "K=V", value_parser = parse_header)]
     headers: Vec<(String, String)>,
 }
 

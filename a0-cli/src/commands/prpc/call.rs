@@ -8,11 +8,11 @@ use a0_std::PrpcClient;
 use clap::Parser;
 use serde_json::Map;
 
-use crate::commands::Format;
 use crate::commands::rpc::call::{GLANCE, What};
 use crate::console::output;
 use crate::end::Outcome;
 use crate::quantity::seconds;
+use crate::render::Format;
 use crate::stop::Stop;
 
 /// How long the first reply may take unless the user says otherwise.

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use a0_std::{Clock, DiscoveryEvent, Init, Message, SystemClock, TimeWall, keys};
 
-use super::Args;
 use super::selection::{Candidate, Finder, Ruling};
 use crate::console::complain;
 use crate::end::{End, Outcome};
@@ -61,20 +60,19 @@ struct Tapped {
 }
 
 impl Recorder {
-    pub(super) fn new(args: &Args, rules: Option<Rules>) -> Outcome<Recorder> {
+    pub(super) fn new(finder: Finder, rules: Option<Rules>, history: bool, buffer: u64) -> Outcome<Recorder> {
         let (clock, has_rules) = (SystemClock, rules.is_some());
         let (wall, began) = (clock.wall(), clock.mono().as_nanos());
-        let finder = Finder::new(args, rules.as_ref())?;
-        let ruling = rules.map(|rules| Ruling::new(rules, args.history)).transpose()?;
+        let ruling = rules.map(|rules| Ruling::new(rules, history)).transpose()?;
         let start = ruling.as_ref().map_or(0, |ruling| ruling.start);
         let since = match has_rules {
             true => wall.checked_sub(Duration::from_nanos(began.saturating_sub(start))),
             false => Some(wall),
         };
-        let times = Times { clock, ages: Ages { began }, start, since: since.filter(|_| !args.history) };
-        let (taps, buffer) = (BTreeMap::new(), args.buffer);
+        let times = Times { clock, ages: Ages { began }, start, since: since.filter(|_| !history) };
+        let taps = BTreeMap::new();
         let mut recorder = Recorder { finder, ruling, taps, times, buffer, is_full: false };
-        let init = if args.history || has_rules { Init::Oldest } else { Init::AwaitNew };
+        let init = if history || has_rules { Init::Oldest } else { Init::AwaitNew };
         recorder.discover(init, true);
         Ok(recorder)
     }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use a0_std::{Clock, DiscoveredTopic, DiscoveryEvent, DiscoverySync, PathGlob, Protocol, SystemClock, Templates, env};
 
-use super::Args;
 use crate::end::Outcome;
 use crate::recording::rules::choice::Choice;
 use crate::recording::rules::signals::Signals;
@@ -43,12 +42,12 @@ pub(super) struct Ruling {
 }
 
 impl Finder {
-    pub(super) fn new(args: &Args, rules: Option<&Rules>) -> Outcome<Finder> {
-        let asked = |protocol: &Protocol| args.protocol.iter().any(|name| name == protocol.name());
-        let all_protocols = args.protocol.is_empty();
+    pub(super) fn new(patterns: &[String], protocol: &[String], rules: Option<&Rules>) -> Outcome<Finder> {
+        let asked = |wanted: &Protocol| protocol.iter().any(|name| name == wanted.name());
+        let all_protocols = protocol.is_empty();
         let wanted: Vec<_> = protocols().filter(|protocol| all_protocols || asked(protocol)).collect();
-        let topics = args.patterns.iter().map(|pattern| DiscoverySync::topics(&wanted, pattern));
-        let patterns = args.patterns.iter().map(PathGlob::new).collect::<Result<_, _>>()?;
+        let topics = patterns.iter().map(|pattern| DiscoverySync::topics(&wanted, pattern));
+        let patterns = patterns.iter().map(PathGlob::new).collect::<Result<_, _>>()?;
         let files = rules.iter().flat_map(|rules| &rules.rules).filter(|rule| rule.kind == Kind::File && all_protocols);
         Ok(Finder {
             topics: topics.collect::<Result<_, _>>()?,

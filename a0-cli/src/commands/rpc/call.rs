@@ -10,12 +10,12 @@ use a0_std::{Error, PacketBuf, RpcClient};
 use clap::Parser;
 use serde_json::{Map, Value};
 
-use crate::commands::Format;
-use crate::commands::publish::header;
 use crate::console::{Json, Output, complain, hand_on, output};
 use crate::end::{End, Outcome};
 use crate::quantity::seconds;
+use crate::render::Format;
 use crate::render::insert_packet;
+use crate::render::parse_header;
 use crate::stop::Stop;
 
 /// Between two looks whether it is time to end.
@@ -55,7 +55,7 @@ pub(crate) struct What {
     #[arg(default_value = "", hide_default_value = true, allow_negative_numbers = true)]
     payload: OsString,
     /// Add a header (may be repeated)
-    #[arg(short = 'H', long = "header", value_name = "K=V", value_parser = header)]
+    #[arg(short = 'H', long = "header", value_name = "K=V", value_parser = parse_header)]
     headers: Vec<(String, String)>,
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Format::Text)]

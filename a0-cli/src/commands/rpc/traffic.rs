@@ -6,11 +6,11 @@ use std::time::Duration;
 use a0_std::{File, Init, Interrupter, Iter, Message, Protocol, ReaderSync, keys};
 use clap::Parser;
 
-use crate::commands::Format;
-use crate::commands::echo::Start;
 use crate::console::{Escaped, Json, Output, output};
 use crate::end::Outcome;
+use crate::follow::Start;
 use crate::follow::{self, Follower, Limits, Step, follow};
+use crate::render::Format;
 use crate::render::{Headers, Payload, object};
 use crate::stop::Stop;
 

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::columns::{self, COLUMNS};
 use super::look::{Look, Owner};
 use super::row::Row;
-use crate::commands::Format;
 use crate::console::{Json, Output, Table};
+use crate::render::Format;
 
 /// Columns of numbers, which are those behind the name and the protocol.
 const RIGHT: &[usize] = &[2, 3, 4, 5, 6, 7];

@@ -1,7 +1,7 @@
 //! Drawing the table.
 
 use ratatui::Frame;
-use ratatui::layout::{Alignment, Constraint, Layout, Rect};
+use ratatui::layout::{Alignment, Constraint, Layout};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Text};
 use ratatui::widgets::{Cell, Paragraph, Row as TableRow, Table};
@@ -11,6 +11,7 @@ use super::columns::{self, COLUMNS, Column};
 use super::look::Look;
 use super::row::Row;
 use super::view_opened;
+use super::widgets::{colour, help, said};
 use crate::console::Escaped;
 
 /// Columns that a topic's name gets at least.
@@ -24,15 +25,6 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App) {
         None => table(frame, app),
         Some(opened) => view_opened::draw(frame, opened, &app.topics, app.colours),
     }
-}
-
-/// A style that is left out where no colours are wanted.
-pub(super) fn colour(colours: bool, colour: Color) -> Style {
-    if colours { Style::new().fg(colour) } else { Style::new() }
-}
-
-pub(super) fn help(frame: &mut Frame<'_>, area: Rect, text: &str) {
-    frame.render_widget(Paragraph::new(text).style(Style::new().add_modifier(Modifier::DIM)), area);
 }
 
 fn table(frame: &mut Frame<'_>, app: &mut App) {
@@ -110,20 +102,6 @@ fn style(colours: bool, row: &Row) -> Style {
         Look::Messages(messages) if messages.owner.is_some() => colour(colours, Color::Yellow),
         _ if row.rate.is_some_and(|rate| rate > 0.0) => colour(colours, Color::Green),
         _ => Style::new(),
-    }
-}
-
-/// What there is no column for.
-pub(super) fn said(row: &Row) -> String {
-    match &row.look {
-        Look::Damaged(reason) => format!("error: {}", Escaped(reason)),
-        Look::New => "nobody has written to it yet".to_owned(),
-        Look::Deadman(look) => look.to_string(),
-        Look::Messages(messages) => {
-            let lock = messages.owner.as_ref().map_or_else(|| "free".to_owned(), columns::owner);
-            let waits = if messages.sleepers { "somebody waits" } else { "nobody waits" };
-            format!("lock: {lock}; {waits}; subscribers' lag: unknown (readers leave no trace)")
-        }
     }
 }
 

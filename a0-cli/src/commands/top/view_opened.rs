@@ -10,7 +10,7 @@ use super::columns::{self, COLUMNS};
 use super::opened::Opened;
 use super::row::Row;
 use super::topics::Topics;
-use super::view::{colour, help, said};
+use super::widgets::{colour, help, said};
 use crate::inspect;
 
 /// Lines of the plot, and at most of the list of messages.

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::signals::{Event, Signals};
+use super::signal::Event;
+use super::signals::Signals;
 use super::{Action, Policy};
 use crate::recording::sink::Stamp;
 

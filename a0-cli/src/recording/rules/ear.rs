@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use a0_std::{Clock, DiscoveredTopic, DiscoveryEvent, DiscoverySync, Init, Message, Protocol, SystemClock};
 
-use super::signals::{Event, Signal};
+use super::signal::{Event, Signal};
 use crate::console::complain;
 use crate::end::{End, Outcome};
 use crate::recording::Ages;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use a0_std::{Clock, Init, SystemClock};
 
 use super::ear::Ear;
+use super::signal::{Event, Signal};
 use super::timer::{Schedule, Timer};
 use super::{Action, Rule, Rules, Trigger};
 use crate::end::Outcome;
@@ -13,22 +14,6 @@ use crate::recording::Ages;
 
 /// How long what happened is kept for topics that are found a little late, in nanoseconds.
 const GRACE: u64 = 10_000_000_000;
-
-/// Something that happened, in nanoseconds since boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Signal {
-    pub(crate) time: u64,
-    /// The numbers of the rule and of its policy.
-    pub(crate) policy: (usize, usize),
-    pub(crate) event: Event,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
-    Fired,
-    SwitchedOn,
-    SwitchedOff,
-}
 
 /// Everything that is listened to, and what has happened.
 pub(crate) struct Signals {
