@@ -13,20 +13,20 @@ use a0_linux::{DeadmanFile, DeadmanLayout, DeadmanSight, FileError, FileOptions,
 
 use crate::env;
 use crate::error::{Error, Result};
-use crate::file::PATROL;
+use crate::file::FILE_CHECK_INTERVAL;
 use crate::topic::Protocol;
 
 use owner::Owner;
 
 /// How long the token of a deadman that was just taken may take to be counted up: one that is stopped, or waits for a
 /// core, in between is waited for, but not for ever.
-const TOKEN_PATIENCE: Duration = Duration::from_secs(1);
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Between two looks for that token. A sleep, because an owner of lower priority would not run if we only yielded.
-const TOKEN_POLL: Duration = Duration::from_micros(100);
+const TOKEN_CHECK_INTERVAL: Duration = Duration::from_micros(100);
 
 /// How long the owner of a deadman whose file was removed has for taking it in a new one. It looks every 100 ms.
-const PRECEDENCE: Duration = Duration::from_secs(1);
+const RETAKE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A sign of life. One program at a time takes it, and has it until it releases it or dies, however it dies; others wait
 /// for either, or just look.
@@ -289,7 +289,7 @@ impl Deadman {
                     return Err(self.shared.removed());
                 }
             }
-            self.shared.next_look.store(now + PATROL.as_nanos() as u64, Ordering::Relaxed);
+            self.shared.next_look.store(now + FILE_CHECK_INTERVAL.as_nanos() as u64, Ordering::Relaxed);
         }
         Ok(self.look())
     }
@@ -332,9 +332,9 @@ impl Deadman {
             seen.taken
         })?;
         // Programs of 0.3 say that they have it a moment before they count.
-        let give_up = Instant::now() + TOKEN_PATIENCE;
+        let give_up = Instant::now() + TOKEN_TIMEOUT;
         while seen.taken && before == Some(seen.token) && Instant::now() < give_up {
-            thread::sleep(TOKEN_POLL);
+            thread::sleep(TOKEN_CHECK_INTERVAL);
             seen = self.shared.file().look();
         }
         Ok(seen.token)
@@ -439,18 +439,18 @@ impl Shared {
             let left = wait.check(self)?;
             let now = Instant::now();
             if now >= next_look {
-                next_look = now + PATROL;
+                next_look = now + FILE_CHECK_INTERVAL;
                 if !follows && file.file().is_removed()? {
                     return Err(self.removed());
                 }
                 // An owner that lives takes it in a new file soon, and is not to be forestalled.
                 let has_owner = seen.owner.is_some() && file.file().is_removed()?;
-                if follows && (!has_owner || now - *removed.get_or_insert(now) >= PRECEDENCE) {
+                if follows && (!has_owner || now - *removed.get_or_insert(now) >= RETAKE_TIMEOUT) {
                     self.follow()?;
                     (file, removed) = (self.file(), None);
                 }
             }
-            file.sleep(&seen, until, left.min(PATROL)).map_err(|source| self.error(source))?;
+            file.sleep(&seen, until, left.min(FILE_CHECK_INTERVAL)).map_err(|source| self.error(source))?;
         }
     }
 

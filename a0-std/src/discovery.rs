@@ -1,7 +1,7 @@
 //! Finding topics and files as they come and go.
 
+mod path_filter;
 mod tree;
-mod wanted;
 mod watcher;
 
 use std::os::fd::OwnedFd;
@@ -18,7 +18,7 @@ use crate::fork::{self, Own, Process};
 use crate::reader::Interrupter;
 use crate::topic::Protocol;
 use tree::Tree;
-use wanted::Wanted;
+use path_filter::PathFilter;
 use watcher::Watcher;
 
 /// Something that is looked for has come or gone. `T` is a path or a [`DiscoveredTopic`].
@@ -167,7 +167,7 @@ impl Drop for Discovery {
 pub struct DiscoverySync<T = PathBuf> {
     tree: Tree,
     /// What the file with this path is to the user.
-    target: fn(&Wanted, PathBuf) -> Option<T>,
+    target: fn(&PathFilter, PathBuf) -> Option<T>,
     pattern: PathBuf,
     wake: Arc<OwnedFd>,
     interrupter: Interrupter,
@@ -183,7 +183,7 @@ impl DiscoverySync<PathBuf> {
     /// [`Error::Discovery`] if the system is out of file descriptors or threads.
     pub fn new(pattern: impl AsRef<Path>) -> Result<DiscoverySync<PathBuf>> {
         let pattern = pattern.as_ref();
-        DiscoverySync::start(Wanted::files(pattern)?, pattern, Watcher::new(), |_, path| Some(path))
+        DiscoverySync::start(PathFilter::files(pattern)?, pattern, Watcher::new(), |_, path| Some(path))
     }
 }
 
@@ -198,7 +198,7 @@ impl DiscoverySync<DiscoveredTopic> {
     /// # Errors
     /// As [`DiscoverySync::new`]; [`Error::BadPattern`] also for a pattern that starts with `/`.
     pub fn topics(protocols: impl AsRef<[Protocol]>, pattern: &str) -> Result<DiscoverySync<DiscoveredTopic>> {
-        let wanted = Wanted::topics(protocols.as_ref(), pattern)?;
+        let wanted = PathFilter::topics(protocols.as_ref(), pattern)?;
         DiscoverySync::start(wanted, Path::new(pattern), Watcher::new(), |wanted, path| {
             wanted.topic(&path).map(|(protocol, name)| DiscoveredTopic { protocol, name, path })
         })
@@ -207,10 +207,10 @@ impl DiscoverySync<DiscoveredTopic> {
 
 impl<T> DiscoverySync<T> {
     fn start(
-        wanted: Wanted,
+        wanted: PathFilter,
         pattern: &Path,
         watcher: Watcher,
-        target: fn(&Wanted, PathBuf) -> Option<T>,
+        target: fn(&PathFilter, PathBuf) -> Option<T>,
     ) -> Result<DiscoverySync<T>> {
         let pattern = pattern.to_owned();
         let wake = match eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK) {

@@ -11,13 +11,13 @@
 //!   ([`Error::ReplyLost`](crate::Error::ReplyLost));
 //! * a cancel packet, by whomever, and an answer that says that the server could not give one.
 
+pub(crate) mod blocking_call;
+pub(crate) mod cancel_watch;
 pub(crate) mod client;
 pub(crate) mod dialect;
-pub(crate) mod held;
-pub(crate) mod known;
-pub(crate) mod liveness;
-pub(crate) mod outstanding;
+pub(crate) mod pending_calls;
 pub(crate) mod server;
-mod unsent;
-pub(crate) mod waiting;
-pub(crate) mod watch;
+pub(crate) mod server_marks;
+pub(crate) mod server_presence;
+pub(crate) mod server_watch;
+mod unsent_calls;

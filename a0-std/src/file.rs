@@ -113,7 +113,7 @@ impl File {
         let next = &self.open.next_look;
         if now >= next.load(Ordering::Relaxed) {
             self.check_is_there()?;
-            next.store(now + PATROL.as_nanos() as u64, Ordering::Relaxed);
+            next.store(now + FILE_CHECK_INTERVAL.as_nanos() as u64, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -126,7 +126,7 @@ impl File {
             return Ok(());
         }
         self.check_is_there()?;
-        next.store(now.saturating_add(PATROL.as_nanos() as u64), Ordering::Relaxed);
+        next.store(now.saturating_add(FILE_CHECK_INTERVAL.as_nanos() as u64), Ordering::Relaxed);
         Ok(())
     }
 
@@ -222,4 +222,4 @@ pub(crate) fn coarse_now() -> u64 {
 }
 
 /// How often users of a topic look whether its file is still there.
-pub(crate) const PATROL: Duration = Duration::from_millis(100);
+pub(crate) const FILE_CHECK_INTERVAL: Duration = Duration::from_millis(100);

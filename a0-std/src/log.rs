@@ -5,7 +5,7 @@ mod facade;
 mod level;
 mod listener;
 #[cfg(any(feature = "log", feature = "tracing"))]
-mod sink;
+mod lossy_logger;
 #[cfg(feature = "tracing")]
 mod subscriber;
 

@@ -1,14 +1,14 @@
 //! What all readers share: where to start, how to go on, how to wait.
 
-mod ahead;
+mod batch;
+pub(crate) mod copy_buffer;
 pub(crate) mod feed;
 pub(crate) mod in_place;
-mod patrol;
-pub(crate) mod scratch;
+pub(crate) mod reader_thread;
+mod removal_check;
 pub(crate) mod sync;
 pub(crate) mod threaded;
 pub(crate) mod wait;
-pub(crate) mod worker;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;

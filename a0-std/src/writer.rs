@@ -155,16 +155,16 @@ impl Writer {
     /// Writes a packet; waits for the lock no longer than that.
     pub(crate) fn write_within(
         &self,
-        patience: Duration,
+        lock_timeout: Duration,
         id: Id,
         headers: &[(&str, &str)],
         payload: &[u8],
     ) -> Result<Published> {
         let file = self.file();
-        let locked = self.lock_within(file, patience)?;
+        let locked = self.lock_within(file, lock_timeout)?;
         match locked.begin(&id, headers, payload.len(), |begun| begun.finish(payload)) {
             Ok(seq) => Ok(Published { id, seq }),
-            Err(error) => self.write_elsewhere(file, error, patience, id, headers, payload),
+            Err(error) => self.write_elsewhere(file, error, lock_timeout, id, headers, payload),
         }
     }
 
@@ -176,13 +176,13 @@ impl Writer {
         &self,
         file: &File,
         error: Error,
-        patience: Duration,
+        lock_timeout: Duration,
         id: Id,
         headers: &[(&str, &str)],
         payload: &[u8],
     ) -> Result<Published> {
         let Error::TopicRemoved { .. } = error else { return Err(error) };
-        let locked = self.lock_within(self.move_on(file)?, patience)?;
+        let locked = self.lock_within(self.move_on(file)?, lock_timeout)?;
         let seq = locked.begin(&id, headers, payload.len(), |begun| begun.finish(payload))?;
         Ok(Published { id, seq })
     }
@@ -190,13 +190,13 @@ impl Writer {
     /// The same; right before others can see the packet, `first` gets the place behind it, from where its answers are read.
     pub(crate) fn write_placed(
         &self,
-        patience: Duration,
+        lock_timeout: Duration,
         id: &Id,
         headers: &[(&str, &str)],
         payload: &[u8],
         first: impl FnOnce(Cursor),
     ) -> Result<()> {
-        self.lock_within(self.file(), patience)?.begin(id, headers, payload.len(), |begun| {
+        self.lock_within(self.file(), lock_timeout)?.begin(id, headers, payload.len(), |begun| {
             first(begun.end());
             begun.finish(payload);
         })

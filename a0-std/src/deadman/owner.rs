@@ -9,7 +9,7 @@ use a0_core::LockError;
 use a0_linux::DeadmanHold;
 
 use crate::deadman::{Shared, Taken};
-use crate::file::PATROL;
+use crate::file::FILE_CHECK_INTERVAL;
 
 const SERVES: &str = "the thread serves as long as its handle lives";
 
@@ -71,7 +71,7 @@ fn serve(shared: &Shared, queue: &Receiver<Request>) {
     let mut wanted = false;
     loop {
         let request = match wanted {
-            true => queue.recv_timeout(PATROL),
+            true => queue.recv_timeout(FILE_CHECK_INTERVAL),
             false => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         // An answer that nobody waits for is no loss: who asks, waits.

@@ -15,20 +15,20 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::io::Errno;
 
 use crate::discovery::DiscoveryEvent;
-use crate::discovery::wanted::Wanted;
+use crate::discovery::path_filter::PathFilter;
 use crate::discovery::watcher::{Notice, Watcher};
 
 /// Between two looks at what cannot be watched.
-const POLL: Duration = Duration::from_millis(250);
+const RESCAN_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How often notices are taken before the caller gets its turn, even if none of them has led to an event: others may
 /// write to a directory on the way all the time.
-const ROUNDS: u32 = 16;
+const NOTICE_BUDGET: u32 = 16;
 
 /// The files that are wanted, and the directories that they can be in.
 #[derive(Debug)]
 pub(super) struct Tree {
-    wanted: Wanted,
+    wanted: PathFilter,
     watcher: Watcher,
     directories: BTreeSet<PathBuf>,
     files: BTreeMap<PathBuf, Identity>,
@@ -62,7 +62,7 @@ enum Found {
 }
 
 impl Tree {
-    pub(super) fn new(wanted: Wanted, watcher: Watcher) -> Tree {
+    pub(super) fn new(wanted: PathFilter, watcher: Watcher) -> Tree {
         Tree {
             wanted,
             watcher,
@@ -74,7 +74,7 @@ impl Tree {
         }
     }
 
-    pub(super) fn wanted(&self) -> &Wanted {
+    pub(super) fn wanted(&self) -> &PathFilter {
         &self.wanted
     }
 
@@ -84,7 +84,7 @@ impl Tree {
 
     /// The next event; `None` if nothing has happened.
     pub(super) fn next(&mut self) -> Option<DiscoveryEvent<PathBuf>> {
-        for _ in 0..ROUNDS {
+        for _ in 0..NOTICE_BUDGET {
             if !self.events.is_empty() || !self.catch_up() {
                 break;
             }
@@ -99,7 +99,7 @@ impl Tree {
     }
 
     fn next_poll(&self) -> Duration {
-        self.looked.map_or(Duration::ZERO, |looked| POLL.saturating_sub(looked.elapsed()))
+        self.looked.map_or(Duration::ZERO, |looked| RESCAN_INTERVAL.saturating_sub(looked.elapsed()))
     }
 
     /// Looks wherever something may have happened. Whether there was anything to do.
@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn without_watches() {
         let dir = tempfile::tempdir_in("/dev/shm").unwrap();
-        let wanted = Wanted::files(&dir.path().join("in/**")).unwrap();
+        let wanted = PathFilter::files(&dir.path().join("in/**")).unwrap();
         let mut tree = Tree::new(wanted, Watcher::over(None));
         let (inner, path) = (dir.path().join("in/ner"), dir.path().join("in/ner/x"));
         let never = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).unwrap();

@@ -10,13 +10,13 @@ use a0_linux::{FileOptions, PerProcess};
 
 use crate::error::{Error, Result};
 use crate::exchange::dialect::Dialect;
-use crate::exchange::liveness::Liveness;
-use crate::exchange::outstanding::{Callback, Outstanding};
+use crate::exchange::pending_calls::{Callback, PendingCalls};
+use crate::exchange::server_watch::ServerWatch;
 use crate::file::File;
 use crate::fork::Own;
 use crate::reader::feed::Feed;
+use crate::reader::reader_thread::ReaderThread;
 use crate::reader::wait::Wait;
-use crate::reader::worker::Worker;
 use crate::writer::Writer;
 
 /// Options of a client. A [`Wait`], a reference to [`FileOptions`], or `()` convert into it.
@@ -63,28 +63,28 @@ impl From<&FileOptions> for ClientOptions {
 }
 
 /// How long the lock is waited for to give advice: that nobody waits for a call any more.
-const ADVICE: Duration = Duration::from_millis(10);
+const ADVICE_LOCK_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// Sends calls; those with a callback are waited for by a thread, which is started for the first of them.
 #[derive(Debug)]
 pub(crate) struct Client {
-    shared: Arc<Shared>,
+    shared: Arc<CallSender>,
     callbacks: Own<Callbacks>,
 }
 
 /// Calls with a callback. A forked child has not got their thread.
 #[derive(Debug)]
 struct Callbacks {
-    outstanding: Arc<Outstanding>,
-    worker: Mutex<Option<Worker>>,
+    pending_calls: Arc<PendingCalls>,
+    thread: Mutex<Option<ReaderThread>>,
 }
 
 /// What all calls of a client use.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct CallSender {
     pub(crate) dialect: &'static Dialect,
     pub(crate) writer: Writer,
-    pub(crate) liveness: Liveness,
+    pub(crate) server_watch: ServerWatch,
     wait: Wait,
     /// Readers that no call uses right now: there have never been more than calls at the same time.
     #[expect(clippy::vec_box, reason = "they go in and out with each call, and are large")]
@@ -95,13 +95,14 @@ impl Client {
     pub(crate) fn new(dialect: &'static Dialect, topic: &str, options: &ClientOptions) -> Result<Client> {
         let file = File::open(dialect.protocol.path(topic)?, &options.file)?;
         let writer = Writer::new(&file).with_standard_headers();
-        let liveness = Liveness::new(dialect, topic);
-        let shared = Arc::new(Shared { dialect, writer, liveness, wait: options.wait, feeds: PerProcess::new() });
-        let outstanding = Arc::new(Outstanding::new(Arc::clone(&shared)));
-        Ok(Client { callbacks: Own::new(Callbacks { outstanding, worker: Mutex::default() }), shared })
+        let server_watch = ServerWatch::new(dialect, topic);
+        let shared =
+            Arc::new(CallSender { dialect, writer, server_watch, wait: options.wait, feeds: PerProcess::new() });
+        let pending_calls = Arc::new(PendingCalls::new(Arc::clone(&shared)));
+        Ok(Client { callbacks: Own::new(Callbacks { pending_calls, thread: Mutex::default() }), shared })
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &CallSender {
         &self.shared
     }
 
@@ -114,7 +115,7 @@ impl Client {
         timeout: Option<Duration>,
         callback: Callback,
     ) -> Result<()> {
-        self.callbacks()?.outstanding.send(id, headers, payload, timeout, callback)
+        self.callbacks()?.pending_calls.send(id, headers, payload, timeout, callback)
     }
 
     /// The same for those who must not wait for the lock: what cannot be sent at once is sent by the client's thread.
@@ -127,7 +128,7 @@ impl Client {
         timeout: Option<Duration>,
         callback: Callback,
     ) -> Result<()> {
-        self.callbacks()?.outstanding.send_soon(id, headers, payload, timeout, callback)
+        self.callbacks()?.pending_calls.send_soon(id, headers, payload, timeout, callback)
     }
 
     /// Those with a callback, and their thread.
@@ -141,45 +142,45 @@ impl Client {
     /// Forgets a call and tells everybody else.
     pub(crate) fn cancel(&self, call: &Id) -> Result<()> {
         match self.callbacks.get() {
-            Some(callbacks) => callbacks.outstanding.cancel(call),
+            Some(callbacks) => callbacks.pending_calls.cancel(call),
             None => self.shared.write_cancel(call),
         }
     }
 
     /// What waits for the answers of calls with a callback; in a forked child, nobody does.
     #[cfg(feature = "async")]
-    pub(crate) fn outstanding(&self) -> Weak<Outstanding> {
-        self.callbacks.get().map_or(Weak::new(), |callbacks| Arc::downgrade(&callbacks.outstanding))
+    pub(crate) fn pending_calls(&self) -> Weak<PendingCalls> {
+        self.callbacks.get().map_or(Weak::new(), |callbacks| Arc::downgrade(&callbacks.pending_calls))
     }
 }
 
 impl Callbacks {
-    fn start(&self, shared: &Shared) -> Result<()> {
-        let mut worker = self.worker();
-        if worker.is_none() {
+    fn start(&self, shared: &CallSender) -> Result<()> {
+        let mut thread = self.thread();
+        if thread.is_none() {
             let feed = shared.new_feed()?;
-            let outstanding = Arc::clone(&self.outstanding);
-            *worker = Some(Worker::start("a0-client", feed, move |feed| outstanding.run(feed))?);
+            let pending_calls = Arc::clone(&self.pending_calls);
+            *thread = Some(ReaderThread::start("a0-client", feed, move |feed| pending_calls.run(feed))?);
         }
         Ok(())
     }
 
-    fn worker(&self) -> MutexGuard<'_, Option<Worker>> {
-        self.worker.lock().unwrap_or_else(PoisonError::into_inner)
+    fn thread(&self) -> MutexGuard<'_, Option<ReaderThread>> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Callbacks {
     fn drop(&mut self) {
-        let worker = self.worker().take();
-        if let Some(worker) = worker {
-            worker.interrupt();
-            self.outstanding.wake();
+        let thread = self.thread().take();
+        if let Some(thread) = thread {
+            thread.interrupt();
+            self.pending_calls.wake();
         }
     }
 }
 
-impl Shared {
+impl CallSender {
     pub(crate) fn file(&self) -> &File {
         self.writer.file()
     }
@@ -207,13 +208,13 @@ impl Shared {
     /// Opens a call, waiting for the lock no longer than that; `first` as in [`Dialect::write_open`].
     pub(crate) fn open(
         &self,
-        patience: Duration,
+        lock_timeout: Duration,
         id: Id,
         headers: &[(&str, &str)],
         payload: &[u8],
         first: impl FnOnce(Cursor),
     ) -> Result<()> {
-        self.dialect.write_open(&self.writer, patience, id, headers, payload, first)
+        self.dialect.write_open(&self.writer, lock_timeout, id, headers, payload, first)
     }
 
     /// The same for a call that is to end within `limit`.
@@ -226,9 +227,9 @@ impl Shared {
         first: impl FnOnce(Cursor),
     ) -> Result<()> {
         let lock_timeout = self.file().lock_timeout();
-        let patience = limit.map_or(lock_timeout, |limit| limit.min(lock_timeout));
-        match self.open(patience, id, headers, payload, first) {
-            Err(error) if is_locked(&error) && patience < lock_timeout => Err(self.no_answer(patience)),
+        let lock_timeout = limit.map_or(lock_timeout, |limit| limit.min(lock_timeout));
+        match self.open(lock_timeout, id, headers, payload, first) {
+            Err(error) if is_locked(&error) && lock_timeout < lock_timeout => Err(self.no_answer(lock_timeout)),
             opened => opened,
         }
     }
@@ -240,7 +241,7 @@ impl Shared {
 
     /// Tells the server that nobody waits for a call any more. This is advice: if it cannot be given, the server works in vain.
     pub(crate) fn advise(&self, call: &Id) -> Result<()> {
-        self.dialect.write_cancel(&self.writer, ADVICE, call)
+        self.dialect.write_cancel(&self.writer, ADVICE_LOCK_TIMEOUT, call)
     }
 
     /// Passes over damage: what it hides counts as missed.

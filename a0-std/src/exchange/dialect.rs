@@ -139,14 +139,14 @@ impl Dialect {
     pub(crate) fn write_open(
         &self,
         writer: &Writer,
-        patience: Duration,
+        lock_timeout: Duration,
         id: Id,
         headers: &[(&str, &str)],
         payload: &[u8],
         first: impl FnOnce(Cursor),
     ) -> Result<()> {
         joined(&[(self.kind, self.open)], headers, |headers| {
-            writer.write_placed(patience, &id, headers, payload, first)
+            writer.write_placed(lock_timeout, &id, headers, payload, first)
         })
     }
 
@@ -164,26 +164,31 @@ impl Dialect {
     }
 
     /// Says that there will be no answer; to 0.3 programs this is an empty one.
-    pub(crate) fn write_failure(&self, writer: &Writer, patience: Duration, call: &Id, reason: &str) -> Result<()> {
+    pub(crate) fn write_failure(&self, writer: &Writer, lock_timeout: Duration, call: &Id, reason: &str) -> Result<()> {
         // What cannot stand in a header would leave the client without any answer.
         let reason = reason.replace('\0', "");
-        self.write_about(writer, patience, self.last, call, &[(self.error, &reason)], &[]).map(drop)
+        self.write_about(writer, lock_timeout, self.last, call, &[(self.error, &reason)], &[]).map(drop)
     }
 
-    pub(crate) fn write_cancel(&self, writer: &Writer, patience: Duration, call: &Id) -> Result<()> {
-        self.write_about(writer, patience, CANCEL, call, &[], &call.to_wire()).map(drop)
+    pub(crate) fn write_cancel(&self, writer: &Writer, lock_timeout: Duration, call: &Id) -> Result<()> {
+        self.write_about(writer, lock_timeout, CANCEL, call, &[], &call.to_wire()).map(drop)
     }
 
-    pub(crate) fn write_missed(&self, writer: &Writer, patience: Duration, missed: &RangeInclusive<u64>) -> Result<()> {
+    pub(crate) fn write_missed(
+        &self,
+        writer: &Writer,
+        lock_timeout: Duration,
+        missed: &RangeInclusive<u64>,
+    ) -> Result<()> {
         let range = format!("{}-{}", missed.start(), missed.end());
         let headers = [(self.kind, MISSED), (self.missed, &range)];
-        writer.write_within(patience, random_id(), &headers, &[]).map(drop)
+        writer.write_within(lock_timeout, random_id(), &headers, &[]).map(drop)
     }
 
     fn write_about(
         &self,
         writer: &Writer,
-        patience: Duration,
+        lock_timeout: Duration,
         kind: &str,
         call: &Id,
         headers: &[(&str, &str)],
@@ -192,7 +197,7 @@ impl Dialect {
         let call = call.as_str();
         let protocol = [(self.kind, kind), (self.call, call), (keys::DEP, call)];
         let written =
-            joined(&protocol, headers, |headers| writer.write_within(patience, random_id(), headers, payload));
+            joined(&protocol, headers, |headers| writer.write_within(lock_timeout, random_id(), headers, payload));
         written.map(|published| published.seq)
     }
 }

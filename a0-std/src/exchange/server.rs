@@ -14,27 +14,27 @@ use a0_linux::FileOptions;
 
 use crate::callback;
 use crate::error::{Error, Result};
+use crate::exchange::cancel_watch::CancelWatch;
 use crate::exchange::client::is_locked;
 use crate::exchange::dialect::{Dialect, ToServer};
-use crate::exchange::held::Held;
-use crate::exchange::known::Marks;
-use crate::exchange::watch::Watch;
+use crate::exchange::server_marks::ServerMarks;
+use crate::exchange::server_presence::ServerPresence;
 use crate::file::File;
 use crate::packet_buf::PacketBuf;
 use crate::reader::feed::Feed;
+use crate::reader::reader_thread::ReaderThread;
 use crate::reader::wait::Wait;
-use crate::reader::worker::Worker;
 use crate::reader::{Init, ReaderOptions};
 use crate::writer::Writer;
 
 /// How long the server's thread waits for the lock in one go.
-const TURN: Duration = Duration::from_millis(10);
+const LOCK_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// Between two looks of a server that stands by, and has something to say when its turn comes, whether it has.
-const STANDING_BY: Duration = Duration::from_millis(100);
+const STANDBY_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How many gaps it remembers: the newest ones.
-const GAPS: usize = 64;
+const MAX_GAPS: usize = 64;
 
 /// Which requests a server takes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,27 +106,27 @@ impl From<Wait> for ServerOptions {
 /// A server's thread, and what it shares with the calls that it has handed out.
 #[derive(Debug)]
 pub(crate) struct Server {
-    worker: Worker,
+    thread: ReaderThread,
 }
 
 /// Lives as long as the server or any call that it has handed out.
 #[derive(Debug)]
-struct Shared {
+struct ServerCore {
     dialect: &'static Dialect,
     writer: Writer,
     /// Go before clients see that the server does.
-    _marks: Marks,
-    held: Arc<Held>,
+    _marks: ServerMarks,
+    presence: Arc<ServerPresence>,
     /// Sequence number of the answer written last: mostly the message that the server reads next.
     answer: AtomicU64,
 }
 
 /// A call to be answered.
 #[derive(Debug)]
-pub(crate) struct Opened {
+pub(crate) struct OpenCall {
     pub(crate) packet: PacketBuf,
-    shared: Arc<Shared>,
-    watch: Mutex<Watch>,
+    shared: Arc<ServerCore>,
+    watch: Mutex<CancelWatch>,
 }
 
 /// What was in the topic before the server.
@@ -143,7 +143,7 @@ impl Server {
         dialect: &'static Dialect,
         topic: &str,
         options: &ServerOptions,
-        mut on_open: impl FnMut(Opened) + Send + 'static,
+        mut on_open: impl FnMut(OpenCall) + Send + 'static,
         mut on_cancel: impl FnMut(Id) + Send + 'static,
     ) -> Result<Server> {
         let file = File::open(dialect.protocol.path(topic)?, &options.file)?;
@@ -153,14 +153,14 @@ impl Server {
             ServerStart::OldestUnanswered => (feed(Init::Oldest)?, History::of(&file, dialect)?),
         };
         let marks = match options.start {
-            ServerStart::AwaitNew => Marks::leave(&file, feed.cursor().seq(), None),
-            ServerStart::OldestUnanswered => Marks::leave(&file, history.end, Some(feed.cursor().seq())),
+            ServerStart::AwaitNew => ServerMarks::leave(&file, feed.cursor().seq(), None),
+            ServerStart::OldestUnanswered => ServerMarks::leave(&file, history.end, Some(feed.cursor().seq())),
         };
         // Before any call is taken: a client that is answered knows whom to watch. And behind the place where the server begins
         // to read: whoever sees that it is there may call it.
-        let held = Arc::new(Held::new(dialect, topic, &options.file)?);
-        let mut shared = Arc::new(Shared::new(dialect, &file, marks, held));
-        let worker = Worker::start("a0-server", feed, move |mut feed| {
+        let presence = Arc::new(ServerPresence::new(dialect, topic, &options.file)?);
+        let mut shared = Arc::new(ServerCore::new(dialect, &file, marks, presence));
+        let thread = ReaderThread::start("a0-server", feed, move |mut feed| {
             // What it has missed while it stood by, for when its turn comes.
             let mut gaps = VecDeque::new();
             while !feed.interrupter().is_interrupted() {
@@ -181,23 +181,23 @@ impl Server {
                 }
             }
         })?;
-        Ok(Server { worker })
+        Ok(Server { thread })
     }
 
     pub(crate) fn file(&self) -> &File {
-        self.worker.file()
+        self.thread.file()
     }
 }
 
-impl Shared {
-    fn new(dialect: &'static Dialect, file: &File, marks: Marks, held: Arc<Held>) -> Shared {
+impl ServerCore {
+    fn new(dialect: &'static Dialect, file: &File, marks: ServerMarks, presence: Arc<ServerPresence>) -> ServerCore {
         let writer = Writer::new(file).with_standard_headers();
-        Shared { dialect, writer, _marks: marks, held, answer: AtomicU64::new(0) }
+        ServerCore { dialect, writer, _marks: marks, presence, answer: AtomicU64::new(0) }
     }
 
     /// The same for another file, of which it takes all.
-    fn moved_to(&self, file: &File) -> Shared {
-        Shared::new(self.dialect, file, Marks::leave(file, 0, None), Arc::clone(&self.held))
+    fn moved_to(&self, file: &File) -> ServerCore {
+        ServerCore::new(self.dialect, file, ServerMarks::leave(file, 0, None), Arc::clone(&self.presence))
     }
 
     /// Takes the next message.
@@ -206,20 +206,20 @@ impl Shared {
         feed: &mut Feed,
         history: &History,
         gaps: &mut VecDeque<RangeInclusive<u64>>,
-        on_open: &mut impl FnMut(Opened),
+        on_open: &mut impl FnMut(OpenCall),
         on_cancel: &mut impl FnMut(Id),
     ) -> Result<()> {
-        let waited = feed.wait((!gaps.is_empty()).then_some(STANDING_BY));
+        let waited = feed.wait((!gaps.is_empty()).then_some(STANDBY_CHECK_INTERVAL));
         if let Ok(Received { seq, missed: missed @ 1.., .. }) = waited {
             gaps.push_back(seq - missed..=seq - 1);
         }
         // Where several servers share a topic, the one that clients watch speaks.
-        if !gaps.is_empty() && self.held.is_first() {
+        if !gaps.is_empty() && self.presence.is_first() {
             for missed in gaps.drain(..) {
-                self.tell(feed, |patience| self.dialect.write_missed(&self.writer, patience, &missed));
+                self.tell(feed, |lock_timeout| self.dialect.write_missed(&self.writer, lock_timeout, &missed));
             }
         }
-        if gaps.len() > GAPS {
+        if gaps.len() > MAX_GAPS {
             gaps.pop_front();
         }
         let received = match waited {
@@ -230,7 +230,7 @@ impl Shared {
         if received.seq == self.answer.load(Relaxed) {
             return Ok(());
         }
-        let watch = Watch::new(feed.cursor());
+        let watch = CancelWatch::new(feed.cursor());
         let message = feed.message(received)?;
         let is_history = received.seq <= history.end;
         match self.dialect.to_server(&message) {
@@ -240,10 +240,12 @@ impl Shared {
                 if is_history && history.settled.contains(&id) {
                     return Ok(());
                 }
-                let opened = Opened { packet, shared: Arc::clone(self), watch: Mutex::new(watch) };
+                let opened = OpenCall { packet, shared: Arc::clone(self), watch: Mutex::new(watch) };
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| on_open(opened))) {
                     let reason = format!("the handler panicked: {}", text(&*panic));
-                    self.tell(feed, |patience| self.dialect.write_failure(&self.writer, patience, &id, &reason));
+                    self.tell(feed, |lock_timeout| {
+                        self.dialect.write_failure(&self.writer, lock_timeout, &id, &reason)
+                    });
                 }
             }
             // Its call is not handed out either.
@@ -258,7 +260,7 @@ impl Shared {
     /// longer than the server lives.
     fn tell(&self, feed: &Feed, write: impl Fn(Duration) -> Result<()>) {
         let give_up = Instant::now().checked_add(self.writer.file().lock_timeout());
-        while write(TURN).is_err_and(|error| is_locked(&error)) {
+        while write(LOCK_TIMEOUT).is_err_and(|error| is_locked(&error)) {
             if feed.interrupter().is_interrupted() || give_up.is_some_and(|give_up| Instant::now() >= give_up) {
                 break;
             }
@@ -294,10 +296,10 @@ impl History {
     }
 }
 
-impl Opened {
+impl OpenCall {
     /// Answers; says so to the client, too, if the answer is too large.
     pub(crate) fn answer(&self, last: bool, headers: &[(&str, &str)], payload: &[u8]) -> Result<()> {
-        let Shared { dialect, writer, answer, .. } = &*self.shared;
+        let ServerCore { dialect, writer, answer, .. } = &*self.shared;
         let result = dialect.write_answer(writer, self.packet.id(), last, headers, payload);
         if let Err(Error::Topic { cause: cause @ a0_core::Error::FrameTooLarge { .. }, .. }) = &result {
             let reason = format!("the answer cannot be sent: {cause}");
@@ -308,7 +310,7 @@ impl Opened {
 
     /// Says that there will be no answer.
     pub(crate) fn fail(&self, reason: &str) -> Result<()> {
-        let Shared { dialect, writer, .. } = &*self.shared;
+        let ServerCore { dialect, writer, .. } = &*self.shared;
         dialect.write_failure(writer, writer.file().lock_timeout(), self.packet.id(), reason)
     }
 

@@ -2,7 +2,7 @@
 
 use log::{LevelFilter, Log, Metadata, Record, SetLoggerError};
 
-use crate::log::sink::{Busy, Headers, Sink};
+use crate::log::lossy_logger::{LogHeaders, LossyLogger, WritingMessage};
 use crate::log::{Level, Logger};
 
 /// Sends the messages of the `log` crate to a topic (feature `log`).
@@ -23,13 +23,13 @@ use crate::log::{Level, Logger};
 /// ```
 #[derive(Debug)]
 pub struct LogBackend {
-    sink: Sink,
+    sink: LossyLogger,
 }
 
 impl LogBackend {
     /// Messages go to this logger's topic.
     pub fn new(logger: Logger) -> LogBackend {
-        LogBackend { sink: Sink::new(logger) }
+        LogBackend { sink: LossyLogger::new(logger) }
     }
 
     /// Makes it the logger of this program, for messages up to `most`.
@@ -50,14 +50,14 @@ impl Log for LogBackend {
 
     fn log(&self, record: &Record<'_>) {
         // Before anything is formatted, which may log in turn.
-        let Some(busy) = Busy::enter() else { return };
+        let Some(busy) = WritingMessage::enter() else { return };
         let level = match record.level() {
             log::Level::Error => Level::Err,
             log::Level::Warn => Level::Warn,
             log::Level::Info => Level::Info,
             log::Level::Debug | log::Level::Trace => Level::Dbg,
         };
-        let mut headers = Headers::default();
+        let mut headers = LogHeaders::default();
         headers.push_place(record.target(), record.module_path(), record.file(), record.line());
         self.sink.write(&busy, level, &headers.pairs(), &record.args().to_string());
     }

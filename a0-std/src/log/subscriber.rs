@@ -8,7 +8,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::log::sink::{Busy, Headers, Sink};
+use crate::log::lossy_logger::{LogHeaders, LossyLogger, WritingMessage};
 use crate::log::{Level, Logger};
 
 /// Sends the events of the `tracing` crate to a topic (feature `tracing`): a layer for `tracing_subscriber`.
@@ -33,13 +33,13 @@ use crate::log::{Level, Logger};
 /// ```
 #[derive(Debug)]
 pub struct TracingLayer {
-    sink: Sink,
+    sink: LossyLogger,
 }
 
 impl TracingLayer {
     /// Events go to this logger's topic.
     pub fn new(logger: Logger) -> TracingLayer {
-        TracingLayer { sink: Sink::new(logger) }
+        TracingLayer { sink: LossyLogger::new(logger) }
     }
 }
 
@@ -58,7 +58,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TracingLayer {
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         // Before anything is formatted, which may log in turn.
-        let Some(busy) = Busy::enter() else { return };
+        let Some(busy) = WritingMessage::enter() else { return };
         let metadata = event.metadata();
         let level = match *metadata.level() {
             tracing::Level::ERROR => Level::Err,
@@ -66,7 +66,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TracingLayer {
             tracing::Level::INFO => Level::Info,
             _ => Level::Dbg,
         };
-        let mut headers = Headers::default();
+        let mut headers = LogHeaders::default();
         headers.push_place(metadata.target(), metadata.module_path(), metadata.file(), metadata.line());
         let span = span_text(event, &context);
         if !span.is_empty() {

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use a0_core::Id;
 
 use crate::error::Result;
+use crate::exchange::blocking_call::BlockingCall;
 use crate::exchange::client::{Client, ClientOptions};
 use crate::exchange::dialect::PRPC;
-use crate::exchange::waiting::Waiting;
 use crate::file::File;
 use crate::id::random_id;
 use crate::packet_buf::PacketBuf;
@@ -124,7 +124,7 @@ impl PrpcClient {
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Progresses<'_>> {
         let (id, timeout) = (random_id(), timeout.into());
-        let waiting = Waiting::open(self.client.shared(), timeout, id, headers, payload.as_ref())?;
+        let waiting = BlockingCall::open(self.client.shared(), timeout, id, headers, payload.as_ref())?;
         Ok(Progresses { id, waiting: Some(waiting), timeout })
     }
 
@@ -154,7 +154,7 @@ impl PrpcClient {
 pub struct Progresses<'c> {
     id: Id,
     /// Gone when there is nothing left to wait for.
-    waiting: Option<Waiting<'c>>,
+    waiting: Option<BlockingCall<'c>>,
     timeout: Option<Duration>,
 }
 

@@ -6,7 +6,7 @@ use a0_core::Id;
 
 use crate::error::Result;
 use crate::exchange::dialect::PRPC;
-use crate::exchange::server::{Opened, Server, ServerOptions};
+use crate::exchange::server::{OpenCall, Server, ServerOptions};
 use crate::file::File;
 use crate::packet_buf::PacketBuf;
 
@@ -90,7 +90,7 @@ impl PrpcServer {
 /// opened it.
 #[derive(Debug)]
 pub struct Connection {
-    opened: Opened,
+    opened: OpenCall,
 }
 
 impl Connection {

@@ -6,13 +6,13 @@ use a0_core::{Buffer, Cursor, LockError, Received, Select, State};
 use a0_linux::Mode;
 
 use crate::error::{Error, Result};
-use crate::file::{File, PATROL, SharedLocked, coarse_now};
+use crate::file::{FILE_CHECK_INTERVAL, File, SharedLocked, coarse_now};
 use crate::message::Message;
 use crate::packet::PacketView;
-use crate::reader::ahead::Ahead;
+use crate::reader::batch::Batch;
+use crate::reader::copy_buffer::CopyBuffer;
 use crate::reader::in_place::HEAD;
-use crate::reader::patrol::Patrol;
-use crate::reader::scratch::Scratch;
+use crate::reader::removal_check::RemovalCheck;
 use crate::reader::wait::Wait;
 use crate::reader::{Init, Interrupter, Iter, ReaderOptions};
 use crate::slices;
@@ -43,10 +43,10 @@ pub(crate) struct Feed {
     wait: Wait,
     /// How long to look before it sleeps: what is left of that since the last message, or since it was called.
     spin: Duration,
-    pub(super) buffer: Scratch,
+    pub(super) buffer: CopyBuffer,
     /// Bytes of the next message that a look in place copies at first: with the payload of the last one they began.
     pub(super) head: usize,
-    ahead: Ahead,
+    ahead: Batch,
     /// Whether the message handed out last lies in `ahead`, and not in `buffer`.
     from_ahead: bool,
     sleep: Duration,
@@ -57,7 +57,7 @@ pub(crate) struct Feed {
     /// When to look again whether the file is there.
     next_look: Instant,
     interrupter: Interrupter,
-    patrol: Patrol,
+    patrol: RemovalCheck,
 }
 
 /// How the very first message is chosen.
@@ -73,7 +73,7 @@ enum First {
 
 /// The first bytes of a message.
 struct Start<'b> {
-    buffer: &'b mut Scratch,
+    buffer: &'b mut CopyBuffer,
     file: &'b File,
     most: usize,
 }
@@ -131,16 +131,16 @@ impl Feed {
             init: options.init,
             wait: options.wait,
             spin: options.wait.spin(),
-            buffer: Scratch::default(),
+            buffer: CopyBuffer::default(),
             head: HEAD,
-            ahead: Ahead::new(cursor),
+            ahead: Batch::new(cursor),
             from_ahead: false,
             sleep: SHORTEST_SLEEP,
             patience: Duration::ZERO,
             contended: false,
             next_look: Instant::now(),
             interrupter: Interrupter::new(file),
-            patrol: Patrol::default(),
+            patrol: RemovalCheck::default(),
         })
     }
 
@@ -388,7 +388,7 @@ impl Feed {
         if now < self.next_look {
             return Ok(());
         }
-        self.next_look = now + PATROL;
+        self.next_look = now + FILE_CHECK_INTERVAL;
         self.file.check_is_there()
     }
 
@@ -408,7 +408,7 @@ impl Feed {
 
     /// Looks, then sleeps. Returns as soon as there may be news, and now and then.
     fn rest(&mut self, at_most: Duration) -> Result<()> {
-        let spin = self.spin.min(at_most).min(PATROL);
+        let spin = self.spin.min(at_most).min(FILE_CHECK_INTERVAL);
         if !spin.is_zero() {
             if self.spin_for(spin) {
                 return Ok(());

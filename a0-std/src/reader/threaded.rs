@@ -12,14 +12,14 @@ use crate::file::File;
 use crate::message::Message;
 use crate::reader::ReaderOptions;
 use crate::reader::feed::Feed;
-use crate::reader::worker::Worker;
+use crate::reader::reader_thread::ReaderThread;
 
 /// Calls back for every packet of a file, without holding any lock. See [`Subscriber`](crate::Subscriber), which is
 /// the same by topic name.
 #[derive(Debug)]
 #[must_use = "it calls back until it is dropped"]
 pub struct Reader {
-    worker: Counting,
+    thread: Counting,
 }
 
 impl Reader {
@@ -48,21 +48,21 @@ impl Reader {
         options: impl Into<ReaderOptions>,
         callback: impl FnMut(Result<Message<'_>>) + Send + 'static,
     ) -> Result<Reader> {
-        let worker = Counting::start(file, &options.into(), callback, |feed, callback| {
+        let thread = Counting::start(file, &options.into(), callback, |feed, callback| {
             let received = feed.wait_with(None, Feed::poll_ahead)?;
             feed.message(received).map(|message| callback(Ok(message)))
         })?;
-        Ok(Reader { worker })
+        Ok(Reader { thread })
     }
 
     /// The file.
     pub fn file(&self) -> &File {
-        self.worker.worker.file()
+        self.thread.thread.file()
     }
 
     /// Messages skipped because they were no valid packets or damaged.
     pub fn skipped(&self) -> u64 {
-        self.worker.skipped.load(Ordering::Relaxed)
+        self.thread.skipped.load(Ordering::Relaxed)
     }
 }
 
@@ -71,7 +71,7 @@ impl Reader {
 #[derive(Debug)]
 #[must_use = "it calls back until it is dropped"]
 pub struct ReaderZeroCopy {
-    worker: Counting,
+    thread: Counting,
 }
 
 impl ReaderZeroCopy {
@@ -92,27 +92,27 @@ impl ReaderZeroCopy {
                 callback(message);
             }
         };
-        let worker = Counting::start(file, &options.into(), callback, |feed, callback| {
+        let thread = Counting::start(file, &options.into(), callback, |feed, callback| {
             feed.wait_with(None, |feed| feed.poll_in_place(|message| callback(Ok(message))))
         })?;
-        Ok(ReaderZeroCopy { worker })
+        Ok(ReaderZeroCopy { thread })
     }
 
     /// The file.
     pub fn file(&self) -> &File {
-        self.worker.worker.file()
+        self.thread.thread.file()
     }
 
     /// Messages skipped because they were no valid packets or damaged.
     pub fn skipped(&self) -> u64 {
-        self.worker.skipped.load(Ordering::Relaxed)
+        self.thread.skipped.load(Ordering::Relaxed)
     }
 }
 
-/// A worker that counts what it skips.
+/// A thread that counts what it skips.
 #[derive(Debug)]
 struct Counting {
-    worker: Worker,
+    thread: ReaderThread,
     skipped: Arc<AtomicU64>,
 }
 
@@ -135,7 +135,7 @@ impl Counting {
         let skipped = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&skipped);
         let mut callback = move |message: Result<Message<'_>>| callback::call(|| callback(message));
-        let worker = Worker::start("a0-reader", feed, move |mut feed| {
+        let thread = ReaderThread::start("a0-reader", feed, move |mut feed| {
             feed.start_threaded();
             let mut removed = false;
             while !feed.interrupter().is_interrupted() {
@@ -161,6 +161,6 @@ impl Counting {
                 }
             }
         })?;
-        Ok(Counting { worker, skipped })
+        Ok(Counting { thread, skipped })
     }
 }

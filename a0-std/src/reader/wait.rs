@@ -48,10 +48,10 @@ pub enum Wait {
 
 impl Wait {
     /// Long enough for a peer that answers at once, as waking takes far longer.
-    const USUAL_SPIN: Duration = Duration::from_micros(5);
+    const DEFAULT_SPIN: Duration = Duration::from_micros(5);
 
     /// Long enough for a handful of messages, and short beside what it takes to wake somebody.
-    const GATHERING: Duration = Duration::from_micros(1);
+    const GATHER_TIME: Duration = Duration::from_micros(1);
 
     /// How long a call looks before it sleeps; [`Duration::ZERO`] if it does not look.
     pub(crate) fn spin(self) -> Duration {
@@ -67,7 +67,7 @@ impl Wait {
     /// Does not look for a moment, nor sleep, so that messages that come in quick succession can be taken together: a
     /// publisher is slowed by each look, because it needs the lines that the reader looks at.
     pub(crate) fn let_some_come(self, at_most: Option<Duration>) {
-        let span = Wait::GATHERING.min(self.spin()).min(at_most.unwrap_or(Duration::MAX));
+        let span = Wait::GATHER_TIME.min(self.spin()).min(at_most.unwrap_or(Duration::MAX));
         let started = Instant::now();
         while started.elapsed() < span {
             spin_loop();
@@ -78,7 +78,7 @@ impl Wait {
     pub(crate) fn relax(looked: Duration) -> bool {
         // Letting others run is a system call. A thread that is alone on the one core that it is tied to looks like one of a
         // process that has but one, and its peer answers sooner than that.
-        let yields = looked > Wait::USUAL_SPIN && is_single_core();
+        let yields = looked > Wait::DEFAULT_SPIN && is_single_core();
         if yields {
             thread::yield_now();
         }
@@ -89,7 +89,7 @@ impl Wait {
 impl Default for Wait {
     /// 5 µs of looking, then sleep: catches a peer that answers at once, and costs an idle reader nothing.
     fn default() -> Self {
-        Wait::SpinThenSleep(Wait::USUAL_SPIN)
+        Wait::SpinThenSleep(Wait::DEFAULT_SPIN)
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use a0_core::Id;
 
 use crate::error::Result;
+use crate::exchange::blocking_call::BlockingCall;
 use crate::exchange::client::{Client, ClientOptions};
 use crate::exchange::dialect::RPC;
-use crate::exchange::waiting::Waiting;
 use crate::file::File;
 use crate::id::random_id;
 use crate::packet::Packet;
@@ -101,7 +101,7 @@ impl RpcClient {
         timeout: Option<Duration>,
     ) -> Result<PacketBuf> {
         let started = Instant::now();
-        let mut waiting = Waiting::open(self.client.shared(), timeout, id, headers, payload)?;
+        let mut waiting = BlockingCall::open(self.client.shared(), timeout, id, headers, payload)?;
         let result = waiting.next(started, timeout);
         waiting.close();
         result.map(|(reply, _)| reply)

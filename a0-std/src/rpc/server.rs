@@ -6,7 +6,7 @@ use a0_core::Id;
 
 use crate::error::Result;
 use crate::exchange::dialect::RPC;
-use crate::exchange::server::{Opened, Server, ServerOptions};
+use crate::exchange::server::{OpenCall, Server, ServerOptions};
 use crate::file::File;
 use crate::packet_buf::PacketBuf;
 
@@ -94,7 +94,7 @@ impl RpcServer {
 #[derive(Debug)]
 #[must_use = "a request that is dropped is never answered"]
 pub struct Request {
-    opened: Opened,
+    opened: OpenCall,
 }
 
 impl Request {

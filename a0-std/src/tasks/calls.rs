@@ -10,9 +10,9 @@ use a0_core::Id;
 use futures_core::{FusedStream, Stream};
 
 use crate::error::{Error, Result};
+use crate::exchange::blocking_call::Answer;
 use crate::exchange::client::Client;
-use crate::exchange::outstanding::Outstanding;
-use crate::exchange::waiting::Answer;
+use crate::exchange::pending_calls::PendingCalls;
 use crate::file::File;
 use crate::fork::Own;
 use crate::id::random_id;
@@ -62,7 +62,7 @@ struct Call {
 struct Waiting {
     mailbox: Mailbox,
     /// Not kept alive: what waits for answers ends with the client.
-    outstanding: Weak<Outstanding>,
+    pending_calls: Weak<PendingCalls>,
 }
 
 impl RpcClient {
@@ -178,19 +178,19 @@ impl Pending {
     fn send(client: &Client, headers: &[(&str, &str)], payload: &[u8], timeout: Option<Duration>) -> Pending {
         let (id, mailbox) = (random_id(), Mailbox::default());
         let sender = mailbox.sender();
-        let (outstanding, file) = (client.outstanding(), client.shared().file().clone());
+        let (pending_calls, file) = (client.pending_calls(), client.shared().file().clone());
         let callback = Box::new(move |answer| {
             let lost = |answer: &mut Result<Answer>| *answer = Err(Error::ReplyLost { path: file.path().to_owned() });
             let kept = sender.send_at_most(file.size(), answer, lost);
-            if !kept && let Some(outstanding) = outstanding.upgrade() {
-                outstanding.leave(&id);
+            if !kept && let Some(pending_calls) = pending_calls.upgrade() {
+                pending_calls.leave(&id);
             }
         });
         if let Err(error) = client.send_soon(id, headers, payload, timeout, callback) {
             mailbox.sender().send(Err(error));
         }
         let file = client.shared().file().clone();
-        let waiting = Own::new(Waiting { mailbox, outstanding: client.outstanding() });
+        let waiting = Own::new(Waiting { mailbox, pending_calls: client.pending_calls() });
         Pending { id, call: Some(Call { file, waiting }) }
     }
 
@@ -221,8 +221,8 @@ impl Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        if let Some(outstanding) = self.end().and_then(|waiting| waiting.outstanding.upgrade()) {
-            outstanding.leave(&self.id);
+        if let Some(pending_calls) = self.end().and_then(|waiting| waiting.pending_calls.upgrade()) {
+            pending_calls.leave(&self.id);
         }
     }
 }

@@ -29,24 +29,24 @@ const SLEEP: (Duration, Duration) = (Duration::from_millis(20), Duration::from_m
 const POLL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
 
 /// A sleep with nothing to wait for.
-const FOR_GOOD: Duration = Duration::from_secs(3600);
+const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
 /// Between two looks whether the files are still there: a system call for each.
-const PATROL: Duration = Duration::from_secs(1);
+const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 static HELPER: PerProcess<Helper> = PerProcess::new();
 
 /// The thread, and what it is told.
 #[derive(Debug, Default)]
 struct Helper {
-    book: Mutex<Book>,
+    book: Mutex<Waiters>,
     /// Counts the changes of the book; the thread sleeps on this word, too.
     changes: AtomicU32,
 }
 
 /// What is waited for, by the order in which it was asked for.
 #[derive(Debug, Default)]
-struct Book {
+struct Waiters {
     started: bool,
     next: u64,
     orders: BTreeMap<u64, Order>,
@@ -108,12 +108,12 @@ impl Drop for Bell {
 }
 
 impl Helper {
-    fn book(&self) -> MutexGuard<'_, Book> {
+    fn book(&self) -> MutexGuard<'_, Waiters> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Book {
+impl Waiters {
     fn start(&mut self, helper: &'static Helper) -> std::io::Result<()> {
         if !self.started {
             thread::Builder::new().name("a0-tasks".to_owned()).spawn(|| run(helper))?;
@@ -152,7 +152,7 @@ impl Book {
 fn run(helper: &Helper) {
     let changes = &helper.changes;
     let mut can_sleep = true;
-    let mut next_patrol = Instant::now() + PATROL;
+    let mut next_patrol = Instant::now() + FILE_CHECK_INTERVAL;
     // Sleeps since somebody was told.
     let mut idle = 0;
     loop {
@@ -160,7 +160,7 @@ fn run(helper: &Helper) {
         let now = Instant::now();
         let patrol = now >= next_patrol;
         if patrol {
-            next_patrol = now + PATROL;
+            next_patrol = now + FILE_CHECK_INTERVAL;
         }
         let (due, words, all) = helper.book().look(patrol);
         let nothing = due.is_empty() && words.is_empty() && all;
@@ -171,7 +171,7 @@ fn run(helper: &Helper) {
             order.tell.now();
         }
         let (shortest, longest) = if all && can_sleep { SLEEP } else { POLL };
-        let at_most = if nothing { FOR_GOOD } else { (shortest * (1 << idle)).min(longest) };
+        let at_most = if nothing { LONGEST_SLEEP } else { (shortest * (1 << idle)).min(longest) };
         idle = (idle + 1).min(8);
         if can_sleep {
             let topics = words.iter().map(|(file, word)| (file.transport().mem().atomic_u32(header::SLEEPERS), *word));

@@ -14,25 +14,25 @@ use crate::error::Result;
 use crate::file::{File, SharedLoan, SharedLocked};
 use crate::id::random_id;
 use crate::keys;
-use crate::reader::scratch::Scratch;
+use crate::reader::copy_buffer::CopyBuffer;
 use crate::writer::{Published, Standard, Writer};
 
 /// Headers up to this size are put together without allocating.
-const STAGE: usize = 512;
+const STAGING_SIZE: usize = 512;
 
 /// Messages in a topic between two looks of a writer without clock whether the file is still there.
-const LOOK_EVERY: u64 = 1024;
+const FILE_CHECK_MESSAGES: u64 = 1024;
 
 thread_local! {
-    static STAGED: RefCell<Stage> =
-        const { RefCell::new(Stage { clock: WallFromMono::NEW, last: LastTexts::NONE, head: [0; STAGE] }) };
+    static STAGED: RefCell<StagingBuffer> =
+        const { RefCell::new(StagingBuffer { clock: WallFromMono::NEW, last: LastTexts::NONE, head: [0; STAGING_SIZE] }) };
 }
 
 /// Where headers are put together, so that they reach the topic in one copy. Kept, because clearing it takes time.
-struct Stage {
+struct StagingBuffer {
     clock: WallFromMono,
     last: LastTexts,
-    head: [u8; STAGE],
+    head: [u8; STAGING_SIZE],
 }
 
 /// A writer that holds the lock of its file. Dropping it releases the lock, and nothing was written.
@@ -62,8 +62,8 @@ impl Writer {
 
     /// Takes the lock; waits for it no longer than that.
     #[inline(always)]
-    pub(crate) fn lock_within<'w>(&'w self, file: &'w File, patience: Duration) -> Result<LockedWriter<'w>> {
-        Ok(LockedWriter { writer: self, file, locked: file.lock_within(patience)? })
+    pub(crate) fn lock_within<'w>(&'w self, file: &'w File, lock_timeout: Duration) -> Result<LockedWriter<'w>> {
+        Ok(LockedWriter { writer: self, file, locked: file.lock_within(lock_timeout)? })
     }
 }
 
@@ -77,7 +77,7 @@ impl<'w> LockedWriter<'w> {
     pub(crate) fn newest(&self) -> Result<Option<Vec<u8>>> {
         let file = self.file;
         let Some(frame) = self.locked.tail().map_err(|source| file.error(source))? else { return Ok(None) };
-        let mut bytes = Scratch::default();
+        let mut bytes = CopyBuffer::default();
         self.locked.read(&frame, bytes.room_for(file, &frame)?).map_err(|source| file.error(source))?;
         Ok(Some(bytes.into_bytes()))
     }
@@ -101,11 +101,11 @@ impl<'w> LockedWriter<'w> {
     ) -> Result<R> {
         let LockedWriter { writer, file, locked } = self;
         let transport_seq = locked.state().seq_high;
-        STAGED.with_borrow_mut(|Stage { clock, last, head }| {
+        STAGED.with_borrow_mut(|StagingBuffer { clock, last, head }| {
             let (encoded, stamped) = match &writer.standard {
                 None => {
                     // Without a clock at hand, now and then.
-                    if transport_seq.is_multiple_of(LOOK_EVERY) {
+                    if transport_seq.is_multiple_of(FILE_CHECK_MESSAGES) {
                         file.check_is_there()?;
                     }
                     (Encoder::new(id, &[headers], &[]).and_then(|encoder| encoder.encode_into(head)), None)

@@ -6,12 +6,12 @@ use crate::packet::Packet;
 
 /// They are sent in this order.
 #[derive(Debug, Default)]
-pub(crate) struct Unsent {
+pub(crate) struct UnsentCalls {
     packets: VecDeque<Packet>,
     size: u64,
 }
 
-impl Unsent {
+impl UnsentCalls {
     pub(crate) fn is_empty(&self) -> bool {
         self.packets.is_empty()
     }
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn what_waits_is_counted_with_all_that_it_takes() {
-        let mut unsent = Unsent::default();
+        let mut unsent = UnsentCalls::default();
         unsent.push_back(Packet::new(""));
         let empty = unsent.size();
         assert!(empty >= 36);

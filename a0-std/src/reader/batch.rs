@@ -7,13 +7,13 @@ use a0_core::{Cursor, Error, RawMem, Received};
 use a0_linux::{AccessLock, Mapping};
 
 /// Messages that are read together, at most.
-const MOST: usize = 16;
+const MAX_MESSAGES: usize = 16;
 /// Bytes that are read together, at most. What does not fit is read alone.
-const MOST_BYTES: usize = 4096;
+const MAX_BYTES: usize = 4096;
 
 /// What was read and not yet handed out.
 #[derive(Debug)]
-pub(super) struct Ahead {
+pub(super) struct Batch {
     bytes: Vec<u8>,
     /// Empty until it is needed, as `bytes`: readers that read one message at a time are moved about.
     received: Vec<Received>,
@@ -27,9 +27,9 @@ pub(super) struct Ahead {
     cursor: Cursor,
 }
 
-impl Ahead {
-    pub(super) fn new(cursor: Cursor) -> Ahead {
-        Ahead { bytes: Vec::new(), received: Vec::new(), next: 0, count: 0, start: 0, end: 0, cursor }
+impl Batch {
+    pub(super) fn new(cursor: Cursor) -> Batch {
+        Batch { bytes: Vec::new(), received: Vec::new(), next: 0, count: 0, start: 0, end: 0, cursor }
     }
 
     /// Hands out the next message that waits.
@@ -53,8 +53,8 @@ impl Ahead {
         cursor: &mut Cursor,
     ) -> Result<Option<Received>, Error> {
         if self.bytes.is_empty() {
-            self.bytes.resize(MOST_BYTES, 0);
-            self.received.resize(MOST, Received::default());
+            self.bytes.resize(MAX_BYTES, 0);
+            self.received.resize(MAX_MESSAGES, Received::default());
         }
         self.forget();
         let count = topic.read_batch(cursor, &mut self.bytes, &mut self.received)?;

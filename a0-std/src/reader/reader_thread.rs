@@ -10,21 +10,21 @@ use crate::reader::feed::Feed;
 
 /// The thread behind a reader; ends when this is dropped, but in a forked child.
 #[derive(Debug)]
-pub(crate) struct Worker {
+pub(crate) struct ReaderThread {
     file: File,
     interrupter: Interrupter,
     thread: Own<JoinHandle<()>>,
 }
 
-impl Worker {
+impl ReaderThread {
     /// Runs a loop that ends soon after the feed's interrupter was used.
-    pub(crate) fn start(name: &str, feed: Feed, run: impl FnOnce(Feed) + Send + 'static) -> Result<Worker> {
+    pub(crate) fn start(name: &str, feed: Feed, run: impl FnOnce(Feed) + Send + 'static) -> Result<ReaderThread> {
         let (file, interrupter) = (feed.file().clone(), feed.interrupter().clone());
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || run(feed))
             .map_err(|cause| Error::Thread { path: file.path().to_owned(), cause })?;
-        Ok(Worker { file, interrupter, thread: Own::new(thread) })
+        Ok(ReaderThread { file, interrupter, thread: Own::new(thread) })
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -37,7 +37,7 @@ impl Worker {
     }
 }
 
-impl Drop for Worker {
+impl Drop for ReaderThread {
     fn drop(&mut self) {
         // Nothing is to be done in a forked child, which has no such thread.
         if let Some(thread) = self.thread.take() {

@@ -1,4 +1,4 @@
-//! What a discovery looks for, and where it can be.
+//! Target a discovery looks for, and where it can be.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -9,29 +9,29 @@ use crate::glob::{Pattern, resolve};
 use crate::templates::Templates;
 use crate::topic::Protocol;
 
-/// What a discovery looks for. Paths are absolute, without `.`, `..` and double slashes.
+/// Target a discovery looks for. Paths are absolute, without `.`, `..` and double slashes.
 #[derive(Debug)]
-pub(super) struct Wanted {
-    what: What,
+pub(super) struct PathFilter {
+    what: Target,
     /// The directories that everything which is wanted is in or below.
     bases: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
-enum What {
+enum Target {
     Files(Pattern),
     Topics(Templates, Pattern),
 }
 
-impl Wanted {
-    pub(super) fn files(pattern: &Path) -> Result<Wanted> {
+impl PathFilter {
+    pub(super) fn files(pattern: &Path) -> Result<PathFilter> {
         let path = tidy(&resolve(pattern)?)?;
         let pattern = Pattern::of_path(&path);
         let base = Path::new("/").join(OsStr::from_bytes(&pattern.base().join(&b'/')));
-        Ok(Wanted { what: What::Files(pattern), bases: vec![base] })
+        Ok(PathFilter { what: Target::Files(pattern), bases: vec![base] })
     }
 
-    pub(super) fn topics(protocols: &[Protocol], pattern: &str) -> Result<Wanted> {
+    pub(super) fn topics(protocols: &[Protocol], pattern: &str) -> Result<PathFilter> {
         let bad = |reason| Err(Error::BadPattern { pattern: pattern.into(), reason });
         if pattern.is_empty() {
             return bad("it is empty; '**' matches every topic");
@@ -45,12 +45,12 @@ impl Wanted {
         let mut bases = vec![];
         for before in templates.befores() {
             *before = tidy(Path::new(&*before))?.to_string_lossy().into_owned();
-            // What stands behind the last slash is the start of a name, and says nothing about directories.
+            // Target stands behind the last slash is the start of a name, and says nothing about directories.
             let (base, name) = before.rsplit_once('/').unwrap_or_default();
             let known = if name.is_empty() { pattern.base().join(&b'/') } else { vec![] };
             bases.push(Path::new("/").join(base).join(OsStr::from_bytes(&known)));
         }
-        Ok(Wanted { what: What::Topics(templates, pattern), bases })
+        Ok(PathFilter { what: Target::Topics(templates, pattern), bases })
     }
 
     /// Whether a file with this path is wanted.
@@ -59,16 +59,16 @@ impl Wanted {
             return false;
         }
         match &self.what {
-            What::Files(pattern) => pattern.matches_path(path),
-            What::Topics(..) => self.topic(path).is_some(),
+            Target::Files(pattern) => pattern.matches_path(path),
+            Target::Topics(..) => self.topic(path).is_some(),
         }
     }
 
     /// The topic of a file; `None` if it is not wanted.
     pub(super) fn topic(&self, path: &Path) -> Option<(Protocol, String)> {
         match &self.what {
-            What::Files(_) => None,
-            What::Topics(templates, pattern) => {
+            Target::Files(_) => None,
+            Target::Topics(templates, pattern) => {
                 templates.topic(path).filter(|(_, topic)| pattern.matches(topic.as_bytes()))
             }
         }
@@ -77,8 +77,8 @@ impl Wanted {
     /// Whether something wanted can be in this directory or below it.
     pub(super) fn below(&self, dir: &Path) -> bool {
         let possible = match &self.what {
-            What::Files(pattern) => pattern.matches_below_path(dir),
-            What::Topics(templates, pattern) => templates.can_lie_below(dir, pattern),
+            Target::Files(pattern) => pattern.matches_below_path(dir),
+            Target::Topics(templates, pattern) => templates.can_lie_below(dir, pattern),
         };
         possible || self.is_on_the_way(dir)
     }
@@ -125,13 +125,13 @@ mod tests {
 
     #[test]
     fn only_directories_that_can_match_are_entered() {
-        let wanted = Wanted::files(Path::new("/r/a*/**/b/*.a0")).unwrap();
+        let wanted = PathFilter::files(Path::new("/r/a*/**/b/*.a0")).unwrap();
         for (dir, below) in
             [("/", true), ("/r", true), ("/x", false), ("/r/a1", true), ("/r/b", false), ("/r/a/x/y", true)]
         {
             assert_eq!(wanted.below(Path::new(dir)), below, "{dir}");
         }
-        let wanted = Wanted::files(Path::new("/r/x/*.a0")).unwrap();
+        let wanted = PathFilter::files(Path::new("/r/x/*.a0")).unwrap();
         assert!(!wanted.below(Path::new("/r/x/y")) && !wanted.below(Path::new("/r/y")));
         assert_eq!(wanted.only(Path::new("/")), Some(vec!["r".into()]));
         assert_eq!(wanted.only(Path::new("/r")), Some(vec!["x".into()]));

@@ -8,7 +8,7 @@ use crate::file::File;
 
 /// A buffer that only ever grows to the largest message.
 #[derive(Debug, Default)]
-pub(crate) struct Scratch {
+pub(crate) struct CopyBuffer {
     bytes: Vec<u8>,
     /// Messages up to this size need no more room, and no look at the file.
     easy: usize,
@@ -20,7 +20,7 @@ pub(crate) struct Scratch {
 /// What is wrong with a message that claims more than there is.
 const HOLES: &str = "data_size; most of what it covers is a hole in the file";
 
-impl Scratch {
+impl CopyBuffer {
     /// Up to this many bytes of the message that was copied.
     #[inline(always)]
     pub(crate) fn first(&self, len: usize) -> &[u8] {

@@ -9,12 +9,12 @@ use a0_core::{Cursor, Id, Received};
 
 use crate::callback;
 use crate::error::{Error, Result};
-use crate::exchange::client::{Shared, is_locked};
+use crate::exchange::blocking_call::Answer;
+use crate::exchange::client::{CallSender, is_locked};
 use crate::exchange::dialect::ToClient;
-use crate::exchange::known::Sent;
-use crate::exchange::liveness::{Noted, PATROL};
-use crate::exchange::unsent::Unsent;
-use crate::exchange::waiting::Answer;
+use crate::exchange::server_marks::SentCall;
+use crate::exchange::server_watch::{LIVENESS_CHECK_INTERVAL, WatchedServer};
+use crate::exchange::unsent_calls::UnsentCalls;
 #[cfg(feature = "async")]
 use crate::packet::Packet;
 use crate::reader::feed::Feed;
@@ -23,26 +23,26 @@ use crate::reader::feed::Feed;
 pub(crate) type Callback = Box<dyn FnMut(Result<Answer>) + Send>;
 
 /// How long the thread goes on reading with nothing to wait for.
-const IDLE: Duration = Duration::from_millis(50);
+const IDLE_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// How long the lock is waited for in one go to send what callers left to the thread.
-const TURN: Duration = Duration::from_millis(10);
+const LOCK_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// The calls that a client waits for, and the thread that does so.
 #[derive(Debug)]
-pub(crate) struct Outstanding {
-    shared: Arc<Shared>,
-    table: Mutex<Table>,
+pub(crate) struct PendingCalls {
+    shared: Arc<CallSender>,
+    table: Mutex<CallTable>,
     /// There is something to wait for again.
     busy: Condvar,
 }
 
 /// Locked for moments only, also by who holds the topic's lock: never wait for that meanwhile.
 #[derive(Debug, Default)]
-struct Table {
-    calls: HashMap<Id, Call>,
+struct CallTable {
+    calls: HashMap<Id, PendingCall>,
     /// Calls that are still to be sent, in their order.
-    unsent: Unsent,
+    unsent: UnsentCalls,
     /// Calls of which servers are still to be told that nobody waits.
     given_up: Vec<Id>,
     /// The thread does not read, so as not to cost publishers a system call for each message.
@@ -51,7 +51,7 @@ struct Table {
     resume: Option<Cursor>,
 }
 
-impl Table {
+impl CallTable {
     /// Whether there is anything to do.
     fn is_busy(&self) -> bool {
         !self.calls.is_empty() || self.has_mail()
@@ -63,7 +63,7 @@ impl Table {
     }
 }
 
-struct Call {
+struct PendingCall {
     /// `None` until it is sent.
     seq: Option<u64>,
     /// Sequence number of the first answer.
@@ -72,23 +72,23 @@ struct Call {
     since: Instant,
     /// How long it waits for the next one.
     timeout: Option<Duration>,
-    noted: Noted,
+    server: WatchedServer,
     /// Away while it runs.
     callback: Option<Callback>,
 }
 
-impl fmt::Debug for Call {
+impl fmt::Debug for PendingCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("seq", &self.seq).field("timeout", &self.timeout).finish_non_exhaustive()
+        f.debug_struct("PendingCall").field("seq", &self.seq).field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 
-impl Outstanding {
-    pub(crate) fn new(shared: Arc<Shared>) -> Outstanding {
-        Outstanding { shared, table: Mutex::default(), busy: Condvar::new() }
+impl PendingCalls {
+    pub(crate) fn new(shared: Arc<CallSender>) -> PendingCalls {
+        PendingCalls { shared, table: Mutex::default(), busy: Condvar::new() }
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, CallTable> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -112,7 +112,7 @@ impl Outstanding {
         timeout: Option<Duration>,
         callback: &mut Option<Callback>,
     ) -> Result<()> {
-        let mut noted = Some(self.shared.liveness.note());
+        let mut server = Some(self.shared.server_watch.current());
         let since = Instant::now();
         let mut parked = false;
         // In the table before anybody can answer.
@@ -124,9 +124,9 @@ impl Outstanding {
                 table.resume = Some(behind);
             }
             let (seq, callback) = (Some(behind.seq()), callback.take());
-            table
-                .calls
-                .extend(noted.take().map(|noted| (id, Call { seq, answered: None, since, timeout, noted, callback })));
+            table.calls.extend(
+                server.take().map(|server| (id, PendingCall { seq, answered: None, since, timeout, server, callback })),
+            );
         })?;
         if parked {
             self.busy.notify_one();
@@ -159,14 +159,14 @@ impl Outstanding {
         }
         let packet = Packet::new(payload).with_id(id);
         let packet = headers.iter().fold(packet, |packet, &(key, value)| packet.with_header(key, value));
-        let (noted, since) = (self.shared.liveness.note(), Instant::now());
+        let (server, since) = (self.shared.server_watch.current(), Instant::now());
         let behind = Cursor::behind_newest(&file.state()?);
         let mut table = self.table();
         if table.parked && !table.is_busy() {
             table.resume = Some(behind);
         }
         table.unsent.push_back(packet);
-        table.calls.insert(id, Call { seq: None, answered: None, since, timeout, noted, callback });
+        table.calls.insert(id, PendingCall { seq: None, answered: None, since, timeout, server, callback });
         drop(table);
         self.busy.notify_one();
         Ok(())
@@ -201,7 +201,7 @@ impl Outstanding {
 
     /// The thread: reads and calls back until it is interrupted.
     pub(crate) fn run(&self, mut feed: Feed) {
-        let mut patrol = Instant::now() + PATROL;
+        let mut next_check = Instant::now() + LIVENESS_CHECK_INTERVAL;
         let mut busy_at = Instant::now();
         while !feed.interrupter().is_interrupted() {
             let now = Instant::now();
@@ -215,17 +215,17 @@ impl Outstanding {
             if has_mail {
                 self.post();
             }
-            if now - busy_at > IDLE {
+            if now - busy_at > IDLE_TIMEOUT {
                 self.park(&mut feed);
                 busy_at = Instant::now();
                 continue;
             }
-            if now >= patrol {
-                self.patrol(&mut feed, now);
-                patrol = now + PATROL;
+            if now >= next_check {
+                self.check_calls(&mut feed, now);
+                next_check = now + LIVENESS_CHECK_INTERVAL;
                 continue;
             }
-            match feed.wait_on(patrol - now) {
+            match feed.wait_on(next_check - now) {
                 Ok(received) => self.examine(&feed, received),
                 Err(Error::Timeout { .. }) => {}
                 Err(Error::Interrupted { .. }) => break,
@@ -251,11 +251,11 @@ impl Outstanding {
             // Given up meanwhile.
             let Some(since) = since else { continue };
             let headers: Vec<_> = packet.headers().collect();
-            let noted = self.shared.liveness.note();
-            let sent = self.shared.open(TURN, *id, &headers, packet.payload(), |behind| {
+            let server = self.shared.server_watch.current();
+            let sent = self.shared.open(LOCK_TIMEOUT, *id, &headers, packet.payload(), |behind| {
                 let mut table = self.table();
                 match table.calls.get_mut(id) {
-                    Some(call) => (call.seq, call.noted) = (Some(behind.seq()), noted),
+                    Some(call) => (call.seq, call.server) = (Some(behind.seq()), server),
                     // Given up while the lock was waited for.
                     None => table.given_up.push(*id),
                 }
@@ -317,7 +317,7 @@ impl Outstanding {
                 ToClient::Failed { call, reason } => self.tell(received.seq, call, true, || Err(shared.remote(reason))),
                 ToClient::Cancelled { call } => self.tell(received.seq, call, true, || Err(shared.cancelled())),
                 ToClient::Missed(range) => {
-                    let lost = |call: &Call| call.seq.is_some_and(|seq| range.contains(&seq));
+                    let lost = |call: &PendingCall| call.seq.is_some_and(|seq| range.contains(&seq));
                     self.give_up(lost, || shared.request_lost());
                 }
                 ToClient::Foreign => {}
@@ -332,7 +332,7 @@ impl Outstanding {
     /// Gives up the calls that may have been answered by a message that was not read.
     fn lost_before(&self, seq: u64) {
         // The message right before `seq` is the last that was missed; a request that is that one has no answer yet.
-        let lost = |call: &Call| call.seq.is_some_and(|request| request + 1 < seq);
+        let lost = |call: &PendingCall| call.seq.is_some_and(|request| request + 1 < seq);
         let lost = self.give_up(lost, || self.shared.reply_lost());
         self.table().given_up.extend(lost);
     }
@@ -364,9 +364,9 @@ impl Outstanding {
     }
 
     /// Ends all calls of a kind; gives their ids.
-    fn give_up(&self, which: impl Fn(&Call) -> bool, why: impl Fn() -> Error) -> Vec<Id> {
+    fn give_up(&self, which: impl Fn(&PendingCall) -> bool, why: impl Fn() -> Error) -> Vec<Id> {
         let ended: Vec<_> = self.table().calls.extract_if(|_, call| which(call)).collect();
-        let end = |(id, call): (Id, Call)| {
+        let end = |(id, call): (Id, PendingCall)| {
             call.end(why());
             id
         };
@@ -374,15 +374,16 @@ impl Outstanding {
     }
 
     /// Looks for calls that have timed out, and whether the server is still there.
-    fn patrol(&self, feed: &mut Feed, now: Instant) {
-        let overdue =
-            |call: &Call| call.timeout.is_some_and(|timeout| now.saturating_duration_since(call.since) >= timeout);
+    fn check_calls(&self, feed: &mut Feed, now: Instant) {
+        let overdue = |call: &PendingCall| {
+            call.timeout.is_some_and(|timeout| now.saturating_duration_since(call.since) >= timeout)
+        };
         let mut gone = HashSet::new();
         let mut due = false;
         for (id, call) in &mut self.table().calls {
             if let Some(seq) = call.seq {
-                let sent = Sent { file: self.shared.file(), seq, answered: call.answered };
-                if call.noted.is_gone(&self.shared.liveness, &sent, now) {
+                let sent = SentCall { file: self.shared.file(), seq, answered: call.answered };
+                if call.server.is_gone(&self.shared.server_watch, &sent, now) {
                     gone.insert(*id);
                 }
             }
@@ -398,7 +399,7 @@ impl Outstanding {
             // There is something that cannot be read right now.
             gone.clear();
         }
-        let over = |id: &Id, call: &mut Call| overdue(call) || gone.contains(id);
+        let over = |id: &Id, call: &mut PendingCall| overdue(call) || gone.contains(id);
         let ended: Vec<_> = self.table().calls.extract_if(over).collect();
         for (id, call) in ended {
             if !overdue(&call) {
@@ -433,7 +434,7 @@ impl Outstanding {
     }
 }
 
-impl Call {
+impl PendingCall {
     fn end(self, error: Error) {
         if let Some(mut callback) = self.callback {
             callback::call(|| callback(Err(error)));

@@ -12,20 +12,20 @@ use crate::exchange::dialect::Dialect;
 use crate::fork::Own;
 
 /// When a server that could not go on standing by tries again.
-const AGAIN: Duration = Duration::from_millis(100);
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// Held from before the server reads until it, and every call that it has handed out, is gone. A second server on the topic
+/// ServerPresence from before the server reads until it, and every call that it has handed out, is gone. A second server on the topic
 /// stands by and takes over.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct ServerPresence {
     deadman: Arc<Deadman>,
     /// The thread that waits for the other server to go.
     stand_by: Own<Option<JoinHandle<()>>>,
 }
 
-impl Held {
+impl ServerPresence {
     /// `topic_file` says who may use the topic, and so who may see its server and stand by.
-    pub(crate) fn new(dialect: &Dialect, topic: &str, topic_file: &FileOptions) -> Result<Held> {
+    pub(crate) fn new(dialect: &Dialect, topic: &str, topic_file: &FileOptions) -> Result<ServerPresence> {
         let file = FileOptions::default().mode(topic_file.mode).dir_mode(topic_file.dir_mode);
         let deadman = Arc::new(Deadman::with_options(&dialect.deadman(topic), file)?);
         let stand_by = match deadman.try_take()? {
@@ -36,14 +36,14 @@ impl Held {
                 // removed one, may not fail later.
                 let wait = move || {
                     while waiting.take(None).is_err() && !interrupter.is_interrupted() {
-                        thread::park_timeout(AGAIN);
+                        thread::park_timeout(RETRY_PAUSE);
                     }
                 };
                 let thread = thread::Builder::new().name("a0-stand-by".to_owned()).spawn(wait);
                 Some(thread.map_err(|cause| Error::Thread { path: deadman.path().to_owned(), cause })?)
             }
         };
-        Ok(Held { deadman, stand_by: Own::new(stand_by) })
+        Ok(ServerPresence { deadman, stand_by: Own::new(stand_by) })
     }
 
     /// Whether this server is the one that clients watch.
@@ -52,7 +52,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for ServerPresence {
     fn drop(&mut self) {
         // Nothing is to be done in a forked child, where there is no such thread.
         if let Some(stand_by) = self.stand_by.take().flatten() {

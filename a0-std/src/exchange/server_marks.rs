@@ -13,21 +13,21 @@ const UNANSWERED: u64 = 1 << 61;
 
 /// The marks of a server.
 #[derive(Debug, Default)]
-pub(crate) struct Marks {
+pub(crate) struct ServerMarks {
     _marks: [Option<Mark>; 2],
 }
 
-impl Marks {
+impl ServerMarks {
     /// Of a server that takes all requests behind `end`, and perhaps the unanswered ones behind `before`.
-    pub(crate) fn leave(file: &File, end: u64, before: Option<u64>) -> Marks {
+    pub(crate) fn leave(file: &File, end: u64, before: Option<u64>) -> ServerMarks {
         let unanswered = before.and_then(|before| file.mark(UNANSWERED + number(before.saturating_add(1))));
-        Marks { _marks: [file.mark(number(end.saturating_add(1))), unanswered] }
+        ServerMarks { _marks: [file.mark(number(end.saturating_add(1))), unanswered] }
     }
 }
 
 /// A call that was sent.
 #[derive(Debug)]
-pub(crate) struct Sent<'c> {
+pub(crate) struct SentCall<'c> {
     pub(crate) file: &'c File,
     /// Sequence number of the request.
     pub(crate) seq: u64,
@@ -35,7 +35,7 @@ pub(crate) struct Sent<'c> {
     pub(crate) answered: Option<u64>,
 }
 
-impl Sent<'_> {
+impl SentCall<'_> {
     /// Whether a server that lives may have it. A system call or two.
     pub(crate) fn is_known(&self) -> bool {
         let takes_all_from = |seq| self.file.has_mark(0..=number(seq));

@@ -1,11 +1,11 @@
-//! The client's side of liveness: whether the server that was there when a call was sent still is.
+//! The client's side of server_watch: whether the server that was there when a call was sent still is.
 //!
 //! A server of this library holds a deadman beside its topic. A client never creates it: other servers have none, and
 //! then only timeouts count. If its file is removed, the server takes it in a new one before it lets go of the old one, so
 //! whoever finds the old one free looks into the new one.
 //!
 //! Another server may have the call, too, and takes the deadman when the first one is gone. So a call is over when the server
-//! that it depends on is gone *and* nobody who may have it has left a [mark](crate::exchange::known) with the topic.
+//! that it depends on is gone *and* nobody who may have it has left a [mark](crate::exchange::server_marks) with the topic.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,21 +14,21 @@ use a0_linux::PerProcess;
 
 use crate::deadman::Deadman;
 use crate::exchange::dialect::Dialect;
-use crate::exchange::known::Sent;
+use crate::exchange::server_marks::SentCall;
 
 /// Between two looks while a call waits.
-pub(crate) const PATROL: Duration = Duration::from_millis(10);
+pub(crate) const LIVENESS_CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How long a server that stands by has for taking the place of one that is gone. Where nobody does, although somebody has left a
 /// mark, that is a forked child.
-const TAKE_OVER: Duration = Duration::from_secs(1);
+const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Between two searches for a deadman that is not there.
-const SEARCH: Duration = Duration::from_millis(50);
+const SEARCH_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Finds the servers of a topic.
 #[derive(Debug)]
-pub(crate) struct Liveness {
+pub(crate) struct ServerWatch {
     name: String,
     /// A forked child searches for itself.
     search: PerProcess<Mutex<Search>>,
@@ -43,7 +43,7 @@ struct Search {
 
 /// The server that a call depends on.
 #[derive(Debug)]
-pub(crate) struct Noted {
+pub(crate) struct WatchedServer {
     /// Where it was seen, if there was a deadman.
     deadman: Option<Arc<Deadman>>,
     /// Its token; that of the last one before, if none has been `present` yet; `None` if that was not to be known.
@@ -73,16 +73,20 @@ enum Sight {
     Unknown,
 }
 
-impl Liveness {
-    pub(crate) fn new(dialect: &Dialect, topic: &str) -> Liveness {
-        Liveness { name: dialect.deadman(topic), search: PerProcess::new() }
+impl ServerWatch {
+    pub(crate) fn new(dialect: &Dialect, topic: &str) -> ServerWatch {
+        ServerWatch { name: dialect.deadman(topic), search: PerProcess::new() }
     }
 
     /// Who is there now. No system call, unless there is no server.
-    pub(crate) fn note(&self) -> Noted {
+    pub(crate) fn current(&self) -> WatchedServer {
         match self.look() {
-            Sight::Known { deadman, token, present } => Noted { deadman, token: Some(token), present, alone: None },
-            Sight::Between | Sight::Unknown => Noted { deadman: None, token: None, present: false, alone: None },
+            Sight::Known { deadman, token, present } => {
+                WatchedServer { deadman, token: Some(token), present, alone: None }
+            }
+            Sight::Between | Sight::Unknown => {
+                WatchedServer { deadman: None, token: None, present: false, alone: None }
+            }
         }
     }
 
@@ -97,7 +101,7 @@ impl Liveness {
             if search.next.is_some_and(|next| now < next) {
                 return Sight::Unknown;
             }
-            search.next = Some(now + SEARCH);
+            search.next = Some(now + SEARCH_INTERVAL);
             match Deadman::open_existing(&self.name) {
                 Ok(Some(found)) => search.found = Some(Arc::new(found)),
                 Ok(None) => return Sight::Known { deadman: None, token: 0, present: false },
@@ -117,11 +121,11 @@ impl Sight {
     }
 }
 
-impl Noted {
+impl WatchedServer {
     /// Whether no server is left that may answer the call, although there was one. What is in the topic must be read after this
     /// was asked: the server may have answered with its last breath.
-    pub(crate) fn is_gone(&mut self, liveness: &Liveness, call: &Sent<'_>, now: Instant) -> bool {
-        let late = match self.fate(liveness) {
+    pub(crate) fn is_gone(&mut self, server_watch: &ServerWatch, call: &SentCall<'_>, now: Instant) -> bool {
+        let late = match self.fate(server_watch) {
             Fate::There => {
                 self.alone = None;
                 return false;
@@ -130,19 +134,19 @@ impl Noted {
                 self.alone = None;
                 false
             }
-            Fate::Left => now.saturating_duration_since(*self.alone.get_or_insert(now)) >= TAKE_OVER,
+            Fate::Left => now.saturating_duration_since(*self.alone.get_or_insert(now)) >= TAKEOVER_TIMEOUT,
         };
         !call.may_be_with_others() && (late || !call.is_known())
     }
 
-    fn fate(&mut self, liveness: &Liveness) -> Fate {
+    fn fate(&mut self, server_watch: &ServerWatch) -> Fate {
         let present_or_left = |present| if present { Fate::There } else { Fate::Left };
         let sight = match &self.deadman {
             // What has died there has not gone elsewhere.
             Some(deadman) if !deadman.is_left() || (self.present && deadman.has_died()) => {
                 Sight::of(self.deadman.clone())
             }
-            _ => liveness.look(),
+            _ => server_watch.look(),
         };
         let (deadman, token, present) = match sight {
             Sight::Known { deadman, token, present } => (deadman, token, present),

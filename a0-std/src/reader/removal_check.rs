@@ -4,16 +4,16 @@ use crate::error::Result;
 use crate::file::{File, coarse_now};
 
 /// Reads in vain between two looks at the clock, if they come so fast that it has not moved.
-const FEW: u32 = 16;
+const READS_PER_CLOCK_CHECK: u32 = 16;
 
 /// What a reader knows of when it last looked.
 #[derive(Debug, Default)]
-pub(super) struct Patrol {
+pub(super) struct RemovalCheck {
     skip: u32,
     clock: u64,
 }
 
-impl Patrol {
+impl RemovalCheck {
     /// Where there was nothing to read: fails, now and then, if that is because the file was removed. Then it does so each time.
     #[inline]
     pub(super) fn look(&mut self, file: &File) -> Result<()> {
@@ -31,7 +31,7 @@ impl Patrol {
     fn look_at_the_clock(&mut self, file: &File) -> Result<()> {
         let now = coarse_now();
         file.look_now_and_then(now)?;
-        self.skip = if now == self.clock { FEW } else { 0 };
+        self.skip = if now == self.clock { READS_PER_CLOCK_CHECK } else { 0 };
         self.clock = now;
         Ok(())
     }

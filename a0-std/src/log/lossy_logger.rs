@@ -10,10 +10,10 @@ use crate::log::{Level, Logger, with_level};
 use crate::writer::Published;
 
 /// How long one message may wait for the topic's lock. Its holders need a fraction of that, unless they are stopped.
-const PATIENCE: Duration = Duration::from_millis(20);
+const LOCK_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// How long nothing is tried after that was in vain.
-const SILENCE: Duration = Duration::from_secs(1);
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 thread_local! {
     static BUSY: Cell<bool> = const { Cell::new(false) };
@@ -22,7 +22,7 @@ thread_local! {
 /// A logger that drops what it cannot write. The next message that gets through has a header `dropped` that says how
 /// many there were.
 #[derive(Debug)]
-pub(super) struct Sink {
+pub(super) struct LossyLogger {
     logger: Logger,
     dropped: AtomicU64,
     started: Instant,
@@ -32,29 +32,29 @@ pub(super) struct Sink {
 
 /// While it lives, this thread is writing a log message; what is logged meanwhile comes from doing so.
 #[derive(Debug)]
-pub(super) struct Busy(());
+pub(super) struct WritingMessage(());
 
-impl Busy {
+impl WritingMessage {
     /// `None` if this thread is writing one already.
-    pub(super) fn enter() -> Option<Busy> {
-        (!BUSY.replace(true)).then_some(Busy(()))
+    pub(super) fn enter() -> Option<WritingMessage> {
+        (!BUSY.replace(true)).then_some(WritingMessage(()))
     }
 }
 
-impl Drop for Busy {
+impl Drop for WritingMessage {
     fn drop(&mut self) {
         BUSY.set(false);
     }
 }
 
-impl Sink {
-    pub(super) fn new(logger: Logger) -> Sink {
+impl LossyLogger {
+    pub(super) fn new(logger: Logger) -> LossyLogger {
         let (dropped, silent_until) = (AtomicU64::new(0), AtomicU64::new(0));
-        Sink { logger, dropped, started: Instant::now(), silent_until }
+        LossyLogger { logger, dropped, started: Instant::now(), silent_until }
     }
 
     /// Writes a message if it can.
-    pub(super) fn write(&self, _: &Busy, level: Level, headers: &[(&str, &str)], message: &str) {
+    pub(super) fn write(&self, _: &WritingMessage, level: Level, headers: &[(&str, &str)], message: &str) {
         let now = self.started.elapsed();
         let silent = now < Duration::from_nanos(self.silent_until.load(Ordering::Relaxed));
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
@@ -77,24 +77,24 @@ impl Sink {
         if dropped != "0" {
             headers.push(("dropped", &dropped));
         }
-        let written = self.logger.writer.write_within(PATIENCE, random_id(), &headers, message.as_bytes());
+        let written = self.logger.writer.write_within(LOCK_TIMEOUT, random_id(), &headers, message.as_bytes());
         written.inspect_err(|error| {
             let lasts = match error {
                 Error::Topic { cause, .. } => matches!(cause, a0_core::Error::Lock(_)),
                 error => matches!(error, Error::File(_) | Error::TopicRemoved { .. }),
             };
             if lasts {
-                self.silent_until.store((now + SILENCE).as_nanos() as u64, Ordering::Relaxed);
+                self.silent_until.store((now + RETRY_PAUSE).as_nanos() as u64, Ordering::Relaxed);
             }
         })
     }
 }
 
-/// Headers and their values, none of which has a NUL, which packets cannot carry.
+/// LogHeaders and their values, none of which has a NUL, which packets cannot carry.
 #[derive(Debug, Default)]
-pub(super) struct Headers(Vec<(String, String)>);
+pub(super) struct LogHeaders(Vec<(String, String)>);
 
-impl Headers {
+impl LogHeaders {
     pub(super) fn push(&mut self, key: &str, value: impl Into<String>) {
         let value = value.into();
         let value = if value.contains('\0') { value.replace('\0', "\\0") } else { value };

@@ -5,42 +5,42 @@ use std::time::{Duration, Instant};
 use a0_core::{Id, Received};
 
 use crate::error::{Error, Result};
-use crate::exchange::client::Shared;
+use crate::exchange::client::CallSender;
 use crate::exchange::dialect::ToClient;
-use crate::exchange::known::Sent;
-use crate::exchange::liveness::{Noted, PATROL};
+use crate::exchange::server_marks::SentCall;
+use crate::exchange::server_watch::{LIVENESS_CHECK_INTERVAL, WatchedServer};
 use crate::packet_buf::PacketBuf;
 use crate::reader::feed::Feed;
 
 /// A call that was sent, and the reader that looks for its answers: no other thread is involved.
 #[derive(Debug)]
-pub(crate) struct Waiting<'c> {
-    client: &'c Shared,
+pub(crate) struct BlockingCall<'c> {
+    client: &'c CallSender,
     feed: Box<Feed>,
     id: Id,
     seq: u64,
     /// Sequence number of the first answer.
     answered: Option<u64>,
-    noted: Noted,
+    server: WatchedServer,
 }
 
 /// An answer, and whether it is the last one.
 pub(crate) type Answer = (PacketBuf, bool);
 
-impl<'c> Waiting<'c> {
+impl<'c> BlockingCall<'c> {
     /// Sends a call, within `limit`.
     pub(crate) fn open(
-        client: &'c Shared,
+        client: &'c CallSender,
         limit: Option<Duration>,
         id: Id,
         headers: &[(&str, &str)],
         payload: &[u8],
-    ) -> Result<Waiting<'c>> {
+    ) -> Result<BlockingCall<'c>> {
         let mut feed = client.feed()?;
-        let noted = client.liveness.note();
+        let server = client.server_watch.current();
         client.open_within(limit, id, headers, payload, |behind| feed.place_at(behind))?;
         let seq = feed.cursor().seq();
-        Ok(Waiting { client, feed, id, seq, answered: None, noted })
+        Ok(BlockingCall { client, feed, id, seq, answered: None, server })
     }
 
     /// The next answer, of a wait that has `started`. After any error the call is over; if that was for want of an answer, it
@@ -65,9 +65,9 @@ impl<'c> Waiting<'c> {
 
     fn wait(&mut self, started: Instant, timeout: Option<Duration>) -> Result<Answer> {
         let deadline = timeout.and_then(|timeout| started.checked_add(timeout));
-        let (mut now, mut patrol) = (started, started + PATROL);
+        let (mut now, mut next_check) = (started, started + LIVENESS_CHECK_INTERVAL);
         loop {
-            let until = deadline.map_or(patrol, |deadline| deadline.min(patrol));
+            let until = deadline.map_or(next_check, |deadline| deadline.min(next_check));
             match self.feed.wait_on(until.saturating_duration_since(now)) {
                 Ok(received) => {
                     if let Some(result) = self.examine(received) {
@@ -82,9 +82,9 @@ impl<'c> Waiting<'c> {
             if deadline.is_some_and(|deadline| now >= deadline) {
                 return self.drain().unwrap_or_else(|| Err(self.client.timed_out(self.seq, now - started)));
             }
-            if now >= patrol {
-                let call = Sent { file: self.client.file(), seq: self.seq, answered: self.answered };
-                if self.noted.is_gone(&self.client.liveness, &call, now) {
+            if now >= next_check {
+                let call = SentCall { file: self.client.file(), seq: self.seq, answered: self.answered };
+                if self.server.is_gone(&self.client.server_watch, &call, now) {
                     match self.drain() {
                         Some(result) => return result,
                         // There is something that cannot be read right now.
@@ -92,7 +92,7 @@ impl<'c> Waiting<'c> {
                         None => return Err(self.client.server_gone()),
                     }
                 }
-                patrol = now + PATROL;
+                next_check = now + LIVENESS_CHECK_INTERVAL;
             }
         }
     }
