@@ -17,8 +17,8 @@ use crate::error::{Error, Result};
 use crate::fork::{self, Own, Process};
 use crate::reader::Interrupter;
 use crate::topic::Protocol;
-use tree::Tree;
 use path_filter::PathFilter;
+use tree::Tree;
 use watcher::Watcher;
 
 /// Something that is looked for has come or gone. `T` is a path or a [`DiscoveredTopic`].

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use a0_core::{Id, Received};
 
 use crate::error::{Error, Result};
-use crate::exchange::client::CallSender;
+use crate::exchange::call_sender::{Answer, CallSender};
 use crate::exchange::dialect::ToClient;
 use crate::exchange::server_marks::SentCall;
 use crate::exchange::server_watch::{LIVENESS_CHECK_INTERVAL, WatchedServer};
-use crate::packet_buf::PacketBuf;
+use crate::exchange::verdict::{Read, SentRequest};
 use crate::reader::feed::Feed;
 
 /// A call that was sent, and the reader that looks for its answers: no other thread is involved.
@@ -23,9 +23,6 @@ pub(crate) struct BlockingCall<'c> {
     answered: Option<u64>,
     server: WatchedServer,
 }
-
-/// An answer, and whether it is the last one.
-pub(crate) type Answer = (PacketBuf, bool);
 
 impl<'c> BlockingCall<'c> {
     /// Sends a call, within `limit`.
@@ -117,28 +114,12 @@ impl<'c> BlockingCall<'c> {
         None
     }
 
-    fn is(&self, call: &str) -> bool {
-        call.as_bytes() == self.id.as_bytes()
-    }
-
     /// What a message means for the call; `None` if nothing.
     fn examine(&self, received: Received) -> Option<Result<Answer>> {
-        let client = self.client;
-        let to_client = self.feed.message(received).map(|message| (client.dialect.to_client(&message), message));
-        // Earlier answers may be missing.
-        let gap = (received.missed > 0).then(|| Err(client.reply_lost()));
-        let Ok((to_client, message)) = to_client else { return gap };
-        match to_client {
-            ToClient::Answer { call, last } if self.is(call) => {
-                if gap.is_some() && client.dialect.has_parts() {
-                    return gap;
-                }
-                Some(Ok((message.packet().into(), last)))
-            }
-            ToClient::Failed { call, reason } if self.is(call) => Some(Err(client.remote(reason))),
-            ToClient::Cancelled { call } if self.is(call) => Some(Err(client.cancelled())),
-            ToClient::Missed(range) if range.contains(&self.seq) => Some(Err(client.request_lost())),
-            _ => gap,
-        }
+        let message = self.feed.message(received).ok();
+        let meaning = message.as_ref().map_or(ToClient::Foreign, |message| self.client.dialect.to_client(message));
+        let read = Read { seq: received.seq, missed: received.missed, meaning };
+        let verdict = self.client.dialect.verdict(&read, SentRequest { id: &self.id, seq: self.seq });
+        self.client.outcome(verdict, message.as_ref())
     }
 }

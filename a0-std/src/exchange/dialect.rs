@@ -84,6 +84,16 @@ pub(crate) enum ToServer {
     Foreign,
 }
 
+impl<'a> ToClient<'a> {
+    /// Returns the call that this answers or cancels.
+    pub(crate) fn call(&self) -> Option<&'a str> {
+        match *self {
+            ToClient::Answer { call, .. } | ToClient::Failed { call, .. } | ToClient::Cancelled { call } => Some(call),
+            ToClient::Missed(_) | ToClient::Foreign => None,
+        }
+    }
+}
+
 impl Dialect {
     /// Name of the deadman that the servers of a topic hold.
     pub(crate) fn deadman(&self, topic: &str) -> String {
@@ -126,12 +136,9 @@ impl Dialect {
         self.part.is_some()
     }
 
-    /// The call that a packet answers or cancels.
+    /// Returns the call that a packet answers or cancels.
     pub(crate) fn settles<'a>(&self, packet: &PacketView<'a>) -> Option<&'a str> {
-        match self.to_client(packet) {
-            ToClient::Answer { call, .. } | ToClient::Failed { call, .. } | ToClient::Cancelled { call } => Some(call),
-            ToClient::Missed(_) | ToClient::Foreign => None,
-        }
+        self.to_client(packet).call()
     }
 
     /// Opens a call, waiting for the lock no longer than that. `first` gets the place behind the request, before anybody can

@@ -9,12 +9,12 @@ use a0_core::{Cursor, Id, Received};
 
 use crate::callback;
 use crate::error::{Error, Result};
-use crate::exchange::blocking_call::Answer;
-use crate::exchange::client::{CallSender, is_locked};
+use crate::exchange::call_sender::{Answer, CallSender, is_locked};
 use crate::exchange::dialect::ToClient;
 use crate::exchange::server_marks::SentCall;
 use crate::exchange::server_watch::{LIVENESS_CHECK_INTERVAL, WatchedServer};
 use crate::exchange::unsent_calls::UnsentCalls;
+use crate::exchange::verdict::{Read, SentRequest, Verdict};
 #[cfg(feature = "async")]
 use crate::packet::Packet;
 use crate::reader::feed::Feed;
@@ -232,7 +232,7 @@ impl PendingCalls {
                 Err(error) => {
                     if let Error::TopicRemoved { .. } = error {
                         // No answer will come.
-                        self.give_up(|_| true, || self.shared.topic_removed());
+                        self.give_up(|_, _| true, || self.shared.topic_removed());
                     }
                     feed.pause_after(&error);
                 }
@@ -303,56 +303,45 @@ impl PendingCalls {
         }
     }
 
-    /// Calls back for a message.
+    /// Judges a message for all calls that it concerns, and calls back.
     fn examine(&self, feed: &Feed, received: Received) {
-        let shared = &*self.shared;
-        if received.missed > 0 && shared.dialect.has_parts() {
-            self.lost_before(received.seq);
-        }
-        if let Ok(message) = feed.message(received) {
-            match shared.dialect.to_client(&message) {
-                ToClient::Answer { call, last } => {
-                    self.tell(received.seq, call, last, || Ok((message.packet().into(), last)));
-                }
-                ToClient::Failed { call, reason } => self.tell(received.seq, call, true, || Err(shared.remote(reason))),
-                ToClient::Cancelled { call } => self.tell(received.seq, call, true, || Err(shared.cancelled())),
-                ToClient::Missed(range) => {
-                    let lost = |call: &PendingCall| call.seq.is_some_and(|seq| range.contains(&seq));
-                    self.give_up(lost, || shared.request_lost());
-                }
-                ToClient::Foreign => {}
+        let dialect = self.shared.dialect;
+        let message = feed.message(received).ok();
+        let meaning = message.as_ref().map_or(ToClient::Foreign, |message| dialect.to_client(message));
+        let named = meaning.call().and_then(|call| call.parse::<Id>().ok());
+        let read = Read { seq: received.seq, missed: received.missed, meaning };
+        let verdict = |id: &Id, call: &PendingCall| {
+            call.seq.map_or(Verdict::None, |seq| dialect.verdict(&read, SentRequest { id, seq }))
+        };
+        if let Some(id) = named {
+            let verdict = self.table().calls.get(&id).map_or(Verdict::None, |call| verdict(&id, call));
+            if let Verdict::Answered { .. } | Verdict::Failed { .. } | Verdict::Cancelled = verdict {
+                let last = !matches!(verdict, Verdict::Answered { last: false });
+                self.tell(received.seq, &id, last, || self.shared.outcome(verdict, message.as_ref()));
             }
         }
-        // A single answer that came after the gap is as good as any.
-        if received.missed > 0 {
-            self.lost_before(received.seq);
+        if read.concerns_others() {
+            self.give_up(|id, call| verdict(id, call) == Verdict::RequestLost, || self.shared.request_lost());
+            let lost = self.give_up(|id, call| verdict(id, call) == Verdict::ReplyLost, || self.shared.reply_lost());
+            self.table().given_up.extend(lost);
         }
-    }
-
-    /// Gives up the calls that may have been answered by a message that was not read.
-    fn lost_before(&self, seq: u64) {
-        // The message right before `seq` is the last that was missed; a request that is that one has no answer yet.
-        let lost = |call: &PendingCall| call.seq.is_some_and(|request| request + 1 < seq);
-        let lost = self.give_up(lost, || self.shared.reply_lost());
-        self.table().given_up.extend(lost);
     }
 
     /// Hands a result to a call, if it is one of ours.
-    fn tell(&self, seq: u64, call: &str, last: bool, result: impl FnOnce() -> Result<Answer>) {
-        let Ok(id) = call.parse::<Id>() else { return };
+    fn tell(&self, seq: u64, id: &Id, last: bool, result: impl FnOnce() -> Option<Result<Answer>>) {
         let callback = {
             let mut table = self.table();
             if last {
-                table.calls.remove(&id).and_then(|call| call.callback)
+                table.calls.remove(id).and_then(|call| call.callback)
             } else {
-                table.calls.get_mut(&id).and_then(|call| call.callback.take())
+                table.calls.get_mut(id).and_then(|call| call.callback.take())
             }
         };
         let Some(mut callback) = callback else { return };
-        callback::call(|| callback(result()));
+        callback::call(|| result().into_iter().for_each(&mut callback));
         if !last {
             let mut table = self.table();
-            match table.calls.get_mut(&id) {
+            match table.calls.get_mut(id) {
                 Some(call) => {
                     (call.callback, call.since) = (Some(callback), Instant::now());
                     call.answered.get_or_insert(seq);
@@ -364,8 +353,8 @@ impl PendingCalls {
     }
 
     /// Ends all calls of a kind; gives their ids.
-    fn give_up(&self, which: impl Fn(&PendingCall) -> bool, why: impl Fn() -> Error) -> Vec<Id> {
-        let ended: Vec<_> = self.table().calls.extract_if(|_, call| which(call)).collect();
+    fn give_up(&self, which: impl Fn(&Id, &PendingCall) -> bool, why: impl Fn() -> Error) -> Vec<Id> {
+        let ended: Vec<_> = self.table().calls.extract_if(|id, call| which(id, call)).collect();
         let end = |(id, call): (Id, PendingCall)| {
             call.end(why());
             id

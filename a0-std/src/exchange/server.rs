@@ -14,8 +14,8 @@ use a0_linux::FileOptions;
 
 use crate::callback;
 use crate::error::{Error, Result};
+use crate::exchange::call_sender::is_locked;
 use crate::exchange::cancel_watch::CancelWatch;
-use crate::exchange::client::is_locked;
 use crate::exchange::dialect::{Dialect, ToServer};
 use crate::exchange::server_marks::ServerMarks;
 use crate::exchange::server_presence::ServerPresence;

@@ -1,4 +1,4 @@
-//! The client's side of server_watch: whether the server that was there when a call was sent still is.
+//! The client's side of liveness: whether the server that was there when a call was sent still is.
 //!
 //! A server of this library holds a deadman beside its topic. A client never creates it: other servers have none, and
 //! then only timeouts count. If its file is removed, the server takes it in a new one before it lets go of the old one, so
@@ -46,11 +46,20 @@ struct Search {
 pub(crate) struct WatchedServer {
     /// Where it was seen, if there was a deadman.
     deadman: Option<Arc<Deadman>>,
-    /// Its token; that of the last one before, if none has been `present` yet; `None` if that was not to be known.
-    token: Option<u64>,
-    present: bool,
+    seen: Seen,
     /// Since when nobody is seen in its place.
     alone: Option<Instant>,
+}
+
+/// What the client knows of that server. A token counts how often the deadman was taken.
+#[derive(Clone, Copy, Debug)]
+enum Seen {
+    /// Nothing: the deadman was just changing hands, or could not be searched for.
+    Unknown,
+    /// There was none yet. The last one before had this token; 0 if there never was one.
+    Absent { last_token: u64 },
+    /// It holds, or held, the deadman with this token.
+    Present { token: u64 },
 }
 
 /// What became of the server that a call depends on.
@@ -80,14 +89,12 @@ impl ServerWatch {
 
     /// Who is there now. No system call, unless there is no server.
     pub(crate) fn current(&self) -> WatchedServer {
-        match self.look() {
-            Sight::Known { deadman, token, present } => {
-                WatchedServer { deadman, token: Some(token), present, alone: None }
-            }
-            Sight::Between | Sight::Unknown => {
-                WatchedServer { deadman: None, token: None, present: false, alone: None }
-            }
-        }
+        let (deadman, seen) = match self.look() {
+            Sight::Known { deadman, token, present: true } => (deadman, Seen::Present { token }),
+            Sight::Known { deadman, token, present: false } => (deadman, Seen::Absent { last_token: token }),
+            Sight::Between | Sight::Unknown => (None, Seen::Unknown),
+        };
+        WatchedServer { deadman, seen, alone: None }
     }
 
     fn look(&self) -> Sight {
@@ -141,9 +148,10 @@ impl WatchedServer {
 
     fn fate(&mut self, server_watch: &ServerWatch) -> Fate {
         let present_or_left = |present| if present { Fate::There } else { Fate::Left };
+        let was_present = matches!(self.seen, Seen::Present { .. });
         let sight = match &self.deadman {
-            // What has died there has not gone elsewhere.
-            Some(deadman) if !deadman.is_left() || (self.present && deadman.has_died()) => {
+            // A server that has died there has not gone elsewhere.
+            Some(deadman) if !deadman.is_left() || (was_present && deadman.has_died()) => {
                 Sight::of(self.deadman.clone())
             }
             _ => server_watch.look(),
@@ -151,7 +159,7 @@ impl WatchedServer {
         let (deadman, token, present) = match sight {
             Sight::Known { deadman, token, present } => (deadman, token, present),
             // Not the one that was there.
-            Sight::Between if self.present => return Fate::Replaced,
+            Sight::Between if was_present => return Fate::Replaced,
             Sight::Between | Sight::Unknown => return Fate::There,
         };
         let moved = match (&self.deadman, &deadman) {
@@ -159,27 +167,26 @@ impl WatchedServer {
             _ => false,
         };
         self.deadman = deadman;
-        if moved && self.present {
-            // In the new file it has another number.
-            self.token = Some(token);
-            return present_or_left(present);
-        }
         if moved {
-            // None was there before; of those that have been here, the first may have taken the call.
-            self.token = Some(0);
-        }
-        if !self.present {
-            match self.token {
-                Some(before) if token == before => return Fate::There,
-                // The first one since then, which may have taken the call. It need not be the one that is there now: it may
-                // have gone between two looks.
-                Some(before) => self.token = Some(before.wrapping_add(1)),
-                None if present => self.token = Some(token),
-                None if token == 0 => return Fate::There,
-                None => return Fate::Left,
+            if was_present {
+                // In the new file it has another token.
+                self.seen = Seen::Present { token };
+                return present_or_left(present);
             }
-            self.present = true;
+            // None was there before; of those that have been here, the first may have taken the call.
+            self.seen = Seen::Absent { last_token: 0 };
         }
-        if present && self.token != Some(token) { Fate::Replaced } else { present_or_left(present) }
+        let ours = match self.seen {
+            Seen::Present { token } => token,
+            Seen::Absent { last_token } if token == last_token => return Fate::There,
+            // The first one since then, which may have taken the call. It need not be the one that is there now: it may
+            // have gone between two looks.
+            Seen::Absent { last_token } => last_token.wrapping_add(1),
+            Seen::Unknown if present => token,
+            Seen::Unknown if token == 0 => return Fate::There,
+            Seen::Unknown => return Fate::Left,
+        };
+        self.seen = Seen::Present { token: ours };
+        if present && ours != token { Fate::Replaced } else { present_or_left(present) }
     }
 }

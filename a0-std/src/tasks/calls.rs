@@ -10,7 +10,7 @@ use a0_core::Id;
 use futures_core::{FusedStream, Stream};
 
 use crate::error::{Error, Result};
-use crate::exchange::blocking_call::Answer;
+use crate::exchange::call_sender::Answer;
 use crate::exchange::client::Client;
 use crate::exchange::pending_calls::PendingCalls;
 use crate::file::File;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::error::Result;
-use crate::exchange::blocking_call::Answer;
+use crate::exchange::call_sender::Answer;
 
 /// The task's end.
 #[derive(Debug, Default)]
