@@ -1,6 +1,7 @@
 //! Configuration: the newest message of a topic, changed in parts by several programs at once.
 
 mod error;
+mod newest;
 mod parse;
 mod patch;
 mod var;
@@ -22,13 +23,8 @@ use crate::file::{File, coarse_now};
 use crate::message::Message;
 use crate::packet::PacketView;
 use crate::packet_buf::PacketBuf;
-use crate::reader::sync::ReaderSync;
-use crate::reader::{Init, Iter};
 use crate::topic::Protocol;
 use crate::writer::{Published, Writer};
-
-/// How long a message that is known to be there is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A configuration: a topic whose newest message is what counts. Can be shared between threads.
 ///
@@ -88,7 +84,7 @@ impl Cfg {
     /// # Errors
     /// [`Error::BadMessage`] if it is no packet, [`Error::Topic`] if it is damaged.
     pub fn read(&self) -> Result<Option<PacketBuf>> {
-        newest(self.current()?, |_, message| Ok(message.packet().into()))
+        newest::look(self.current()?, |_, message| Ok(message.packet().into()))
     }
 
     /// What is configured; waits for somebody to write, at most `timeout` (a `Duration`, or `None` for as long as it
@@ -100,7 +96,7 @@ impl Cfg {
         let (timeout, started) = (timeout.into(), Instant::now());
         loop {
             let file = self.current()?;
-            let mut reader = newest_reader(file)?;
+            let mut reader = newest::reader(file)?;
             match reader.read_blocking(timeout.map(|timeout| timeout.saturating_sub(started.elapsed()))) {
                 Ok(message) => return Ok(message.packet().into()),
                 Err(Error::TopicRemoved { .. }) => drop(self.writer.move_on(file)?),
@@ -170,9 +166,8 @@ impl Cfg {
     }
 
     fn merge_patch_in(&self, file: &File, patch: &[u8]) -> Result<Published> {
-        let merged =
-            |original: &[u8]| patch::merged(original, patch).map(Cow::Owned).map_err(|source| cfg_error(file, source));
-        let (seq, payload) = newest(file, |_, message| Ok((Some(message.seq()), merged(message.payload())?)))?
+        let merged = |original: &[u8]| patch::merged(original, patch).map(Cow::Owned).map_err(|source| source.of(file));
+        let (seq, payload) = newest::look(file, |_, message| Ok((Some(message.seq()), merged(message.payload())?)))?
             .unwrap_or((None, Cow::Borrowed(patch)));
         let locked = self.writer.lock(file)?;
         let state = locked.state();
@@ -210,13 +205,13 @@ impl Cfg {
     /// # Ok::<(), a0_std::Error>(())
     /// ```
     pub fn read_as<T: DeserializeOwned>(&self) -> Result<Option<T>> {
-        newest(self.current()?, |file, message| {
+        newest::look(self.current()?, |file, message| {
             parse::parse(message.payload()).map_err(|cause| {
                 let error = match cause.is_data() {
                     true => CfgError::WrongType { pointer: String::new(), cause },
                     false => CfgError::ConfigNotJson(cause),
                 };
-                cfg_error(file, error)
+                error.of(file)
             })
         })
     }
@@ -226,8 +221,7 @@ impl Cfg {
     /// # Errors
     /// [`Error::Cfg`] if JSON cannot express it, for instance a map whose keys are no texts; or as [`Writer::write`].
     pub fn write_as<T: Serialize + ?Sized>(&self, value: &T) -> Result<Published> {
-        let payload =
-            serde_json::to_vec(value).map_err(|source| cfg_error(self.file(), CfgError::NotSerializable(source)))?;
+        let payload = serde_json::to_vec(value).map_err(|source| CfgError::NotSerializable(source).of(self.file()))?;
         self.write(payload)
     }
 
@@ -261,26 +255,4 @@ impl Cfg {
             Err(error) => Err(error),
         }
     }
-}
-
-fn newest_reader(file: &File) -> Result<ReaderSync> {
-    ReaderSync::new(file, (Init::MostRecent, Iter::Newest))
-}
-
-/// What `look` makes of the newest message; `None` if there is none.
-fn newest<R>(file: &File, look: impl FnOnce(&File, &Message<'_>) -> Result<R>) -> Result<Option<R>> {
-    let mut reader = newest_reader(file)?;
-    if let Some(message) = reader.read()? {
-        return look(file, &message).map(Some);
-    }
-    if file.state()?.is_empty() {
-        return Ok(None);
-    }
-    // It came just now; or this is a reader that cannot lock, beside very fast writers.
-    look(file, &reader.read_blocking(PATIENCE)?).map(Some)
-}
-
-#[cold]
-fn cfg_error(file: &File, cause: CfgError) -> Error {
-    Error::Cfg { path: file.path().to_owned(), cause }
 }

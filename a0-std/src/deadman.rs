@@ -1,6 +1,8 @@
 //! Deadmen: who lives, and how others learn of its death.
 
+mod followed_file;
 mod owner;
+mod state;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,14 +10,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use a0_core::LockError;
-use a0_linux::{DeadmanFile, DeadmanLayout, DeadmanSight, FileError, FileOptions, PerProcess, Until, fork_count};
+use a0_linux::{DeadmanFile, DeadmanLayout, DeadmanSight, FileError, FileOptions, PerProcess, Until};
 
 use crate::env;
 use crate::error::{Error, Result};
 use crate::file::FILE_CHECK_INTERVAL;
 use crate::topic::Protocol;
 
+pub use state::{DeadmanState, Taken};
+
+use followed_file::{Deadline, FollowedFile};
 use owner::Owner;
 
 /// How long the token of a deadman that was just taken may take to be counted up: one that is stopped, or waits for a
@@ -24,9 +28,6 @@ const TOKEN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Between two looks for that token. A sleep, because an owner of lower priority would not run if we only yielded.
 const TOKEN_CHECK_INTERVAL: Duration = Duration::from_micros(100);
-
-/// How long the owner of a deadman whose file was removed has for taking it in a new one. It looks every 100 ms.
-const RETAKE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A sign of life. One program at a time takes it, and has it until it releases it or dies, however it dies; others wait
 /// for either, or just look.
@@ -61,53 +62,9 @@ const RETAKE_TIMEOUT: Duration = Duration::from_secs(1);
 /// ```
 #[derive(Debug)]
 pub struct Deadman {
-    shared: Arc<Shared>,
+    shared: Arc<FollowedFile>,
     /// A forked child has not got the thread of its parent, but can have one of its own.
     owner: PerProcess<Mutex<Option<Owner>>>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    /// Those who were here from the start use this one.
-    first: DeadmanFile,
-    /// What has taken its place since. A forked child finds out for itself.
-    newest: PerProcess<Mutex<Option<DeadmanFile>>>,
-    options: FileOptions,
-    /// When to look again whether the file is there, in nanoseconds since then.
-    made: Instant,
-    next_look: AtomicU64,
-    interrupted: AtomicBool,
-    /// The thread that has it for this handle, 0 if none; and before it, in which process that is so.
-    holder: AtomicU64,
-}
-
-/// How a deadman was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "the lock and its file tell no more than these two")]
-pub struct Taken {
-    /// How often it was taken, with this time. Who waits for the end of just this time says so with the token.
-    pub token: u64,
-    /// Whether the owner before did not release it, but died.
-    pub previous_owner_died: bool,
-}
-
-/// What a deadman looks like at some moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DeadmanState {
-    /// Whether somebody has it.
-    pub taken: bool,
-    /// Id of the thread that has it.
-    pub owner: Option<u32>,
-    /// How often it was taken.
-    pub token: u64,
-    /// Whether it was taken through this handle.
-    pub is_owner: bool,
-    /// Whether nobody has it because the last owner died.
-    pub owner_died: bool,
-    /// The PID namespace to which `owner` belongs, if that is not the caller's, or the caller cannot tell: in a container,
-    /// thread ids mean something else.
-    pub other_namespace: Option<u32>,
 }
 
 /// Options of a deadman. A [`DeadmanLayout`], [`FileOptions`], or `()` convert into it.
@@ -176,7 +133,7 @@ impl Deadman {
     pub fn open(path: impl AsRef<Path>, options: impl Into<DeadmanOptions>) -> Result<Deadman> {
         let options = options.into();
         let first = DeadmanFile::open(&env::resolve(path)?, &options.file, options.layout)?;
-        let shared = Shared {
+        let shared = FollowedFile {
             first,
             newest: PerProcess::new(),
             options: options.file,
@@ -244,7 +201,7 @@ impl Deadman {
     /// # Errors
     /// [`Error::Timeout`]; as [`Deadman::try_take`].
     pub fn take(&self, timeout: impl Into<Option<Duration>>) -> Result<Taken> {
-        let wait = Wait::new(timeout);
+        let wait = Deadline::new(timeout);
         loop {
             if let Some(taken) = self.try_take()? {
                 return Ok(taken);
@@ -325,7 +282,7 @@ impl Deadman {
     /// [`Error::Timeout`], [`Error::Interrupted`], [`Error::Topic`].
     pub fn wait_taken(&self, timeout: impl Into<Option<Duration>>) -> Result<u64> {
         let mut before = None;
-        let mut seen = self.shared.wait(&Wait::new(timeout), Until::Taken, true, |seen| {
+        let mut seen = self.shared.wait(&Deadline::new(timeout), Until::Taken, true, |seen| {
             if seen.owner.is_none() {
                 before = Some(seen.token);
             }
@@ -347,7 +304,7 @@ impl Deadman {
     /// its owner may have it in another one by now.
     pub fn wait_released(&self, token: u64, timeout: impl Into<Option<Duration>>) -> Result<()> {
         let gone = |seen: &DeadmanSight| !seen.taken || seen.token != token;
-        let seen = self.shared.wait(&Wait::new(timeout), Until::Released, false, gone)?;
+        let seen = self.shared.wait(&Deadline::new(timeout), Until::Released, false, gone)?;
         // Only of a death the file tells that nobody looks at any more.
         if !seen.owner_died && self.is_removed()? {
             return Err(self.shared.removed());
@@ -370,7 +327,7 @@ impl Deadman {
 /// every later one ends at once, too. What was taken stays taken.
 #[derive(Clone, Debug)]
 pub struct DeadmanInterrupter {
-    shared: Arc<Shared>,
+    shared: Arc<FollowedFile>,
 }
 
 impl DeadmanInterrupter {
@@ -384,134 +341,4 @@ impl DeadmanInterrupter {
     pub fn is_interrupted(&self) -> bool {
         self.shared.is_interrupted()
     }
-}
-
-/// How long a wait may take.
-struct Wait {
-    timeout: Option<Duration>,
-    /// `None` also where it is too far away to be expressed.
-    deadline: Option<Instant>,
-}
-
-impl Wait {
-    fn new(timeout: impl Into<Option<Duration>>) -> Wait {
-        let timeout = timeout.into();
-        Wait { timeout, deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)) }
-    }
-
-    /// How long it may still take; an error if it is over.
-    fn check(&self, shared: &Shared) -> Result<Duration> {
-        let left = self.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
-        if left.is_zero() {
-            let waited = self.timeout.unwrap_or_default();
-            return Err(Error::Timeout { path: shared.path().to_owned(), waited });
-        }
-        Ok(left)
-    }
-}
-
-impl Shared {
-    /// Waits until it looks as wanted. If the file is removed meanwhile, this goes on with a new one if it `follows`.
-    fn wait(
-        &self,
-        wait: &Wait,
-        until: Until,
-        follows: bool,
-        mut done: impl FnMut(&DeadmanSight) -> bool,
-    ) -> Result<DeadmanSight> {
-        let mut file = self.file();
-        let mut told = false;
-        let mut next_look = Instant::now();
-        let mut removed = None;
-        loop {
-            let seen = file.look_closely();
-            // The kernel has woken only one of those who wait. Told once, or they would wake each other for ever.
-            if seen.owner_died && !told {
-                file.wake_all();
-            }
-            told = seen.owner_died;
-            if done(&seen) {
-                return Ok(seen);
-            }
-            if self.is_interrupted() {
-                return Err(self.interrupted());
-            }
-            let left = wait.check(self)?;
-            let now = Instant::now();
-            if now >= next_look {
-                next_look = now + FILE_CHECK_INTERVAL;
-                if !follows && file.file().is_removed()? {
-                    return Err(self.removed());
-                }
-                // An owner that lives takes it in a new file soon, and is not to be forestalled.
-                let has_owner = seen.owner.is_some() && file.file().is_removed()?;
-                if follows && (!has_owner || now - *removed.get_or_insert(now) >= RETAKE_TIMEOUT) {
-                    self.follow()?;
-                    (file, removed) = (self.file(), None);
-                }
-            }
-            file.sleep(&seen, until, left.min(FILE_CHECK_INTERVAL)).map_err(|source| self.error(source))?;
-        }
-    }
-
-    /// The file that this handle uses now.
-    fn file(&self) -> DeadmanFile {
-        self.newest().clone().unwrap_or_else(|| self.first.clone())
-    }
-
-    fn newest(&self) -> MutexGuard<'_, Option<DeadmanFile>> {
-        self.newest.get().lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Goes on with the file that has the name now, if somebody has removed the one in use.
-    fn follow(&self) -> Result<()> {
-        let file = self.file();
-        if !file.file().is_removed()? {
-            return Ok(());
-        }
-        if !self.options.reopen {
-            return Err(self.removed());
-        }
-        match DeadmanFile::open(self.path(), &self.options, file.layout()) {
-            Ok(file) => *self.newest() = Some(file),
-            // And it is not to be created.
-            Err(FileError::NotFound { .. }) => return Err(self.removed()),
-            Err(error) => return Err(error.into()),
-        }
-        Ok(())
-    }
-
-    fn removed(&self) -> Error {
-        Error::TopicRemoved { path: self.path().to_owned() }
-    }
-
-    fn set_holder(&self, thread: u32) {
-        self.holder.store(in_this_process(thread), Ordering::SeqCst);
-    }
-
-    /// Whether the owner seen is the one of this handle.
-    fn is_holder(&self, seen: &DeadmanSight) -> bool {
-        seen.owner.map(in_this_process) == Some(self.holder.load(Ordering::SeqCst))
-    }
-
-    fn is_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::SeqCst)
-    }
-
-    fn interrupted(&self) -> Error {
-        Error::Interrupted { path: self.path().to_owned() }
-    }
-
-    fn error(&self, cause: LockError) -> Error {
-        Error::Topic { path: self.path().to_owned(), cause: cause.into() }
-    }
-
-    fn path(&self) -> &Path {
-        self.first.file().path()
-    }
-}
-
-/// A thread's id, made different from what it is in a forked child.
-fn in_this_process(thread: u32) -> u64 {
-    u64::from(fork_count()) << 32 | u64::from(thread)
 }

@@ -3,8 +3,9 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::cfg::error::CfgError;
+use crate::cfg::newest;
 use crate::cfg::parse::parse;
-use crate::cfg::{CfgError, cfg_error, newest};
 use crate::error::{Error, Result};
 use crate::file::{File, coarse_now};
 
@@ -55,11 +56,11 @@ impl<T: DeserializeOwned> CfgVar<T> {
     }
 
     fn parse(&self) -> Result<(u64, T)> {
-        let parsed = newest(&self.file, |file, message| {
-            let value = self.find(message.payload()).map_err(|source| cfg_error(file, source))?;
+        let parsed = newest::look(&self.file, |file, message| {
+            let value = self.find(message.payload()).map_err(|error| error.of(file))?;
             Ok((message.seq(), value))
         });
-        parsed?.ok_or_else(|| cfg_error(&self.file, CfgError::Empty))
+        parsed?.ok_or_else(|| CfgError::Empty.of(&self.file))
     }
 
     fn find(&self, config: &[u8]) -> Result<T, CfgError> {

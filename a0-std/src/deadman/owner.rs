@@ -8,7 +8,8 @@ use std::thread::{Builder, JoinHandle};
 use a0_core::LockError;
 use a0_linux::DeadmanHold;
 
-use crate::deadman::{Shared, Taken};
+use crate::deadman::followed_file::FollowedFile;
+use crate::deadman::state::Taken;
 use crate::file::FILE_CHECK_INTERVAL;
 
 const SERVES: &str = "the thread serves as long as its handle lives";
@@ -27,10 +28,10 @@ enum Request {
 }
 
 impl Owner {
-    pub(super) fn start(shared: &Arc<Shared>) -> io::Result<Owner> {
+    pub(super) fn start(file: &Arc<FollowedFile>) -> io::Result<Owner> {
         let (requests, queue) = channel();
-        let shared = Arc::clone(shared);
-        let thread = Builder::new().name("a0-deadman".to_owned()).spawn(move || serve(&shared, &queue))?;
+        let file = Arc::clone(file);
+        let thread = Builder::new().name("a0-deadman".to_owned()).spawn(move || serve(&file, &queue))?;
         Ok(Owner { requests: Some(requests), thread: Some(thread) })
     }
 
@@ -65,7 +66,7 @@ impl Drop for Owner {
     }
 }
 
-fn serve(shared: &Shared, queue: &Receiver<Request>) {
+fn serve(file: &FollowedFile, queue: &Receiver<Request>) {
     let mut hold = None;
     // Taken and not released, although somebody else may have it: whoever was faster in a new file.
     let mut wanted = false;
@@ -77,54 +78,54 @@ fn serve(shared: &Shared, queue: &Receiver<Request>) {
         // An answer that nobody waits for is no loss: who asks, waits.
         match request {
             Ok(Request::Take(reply)) => {
-                let taken = take(shared, &mut hold);
+                let taken = take(file, &mut hold);
                 wanted |= matches!(taken, Ok(Some(_)));
                 let _ = reply.send(taken);
             }
             Ok(Request::Release(reply)) => {
                 wanted = false;
-                let _ = reply.send(release(shared, &mut hold));
+                let _ = reply.send(release(file, &mut hold));
             }
             Ok(Request::LookAfterTheFile(reply)) => {
                 if wanted {
-                    look_after_the_file(shared, &mut hold);
+                    look_after_the_file(file, &mut hold);
                 }
                 let _ = reply.send(());
             }
-            Err(RecvTimeoutError::Timeout) => look_after_the_file(shared, &mut hold),
+            Err(RecvTimeoutError::Timeout) => look_after_the_file(file, &mut hold),
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    release(shared, &mut hold);
+    release(file, &mut hold);
 }
 
-fn take(shared: &Shared, hold: &mut Option<DeadmanHold>) -> Result<Option<Taken>, LockError> {
+fn take(file: &FollowedFile, hold: &mut Option<DeadmanHold>) -> Result<Option<Taken>, LockError> {
     if let Some(hold) = hold.as_ref().filter(|hold| hold.is_intact()) {
         return Ok(Some(Taken { token: hold.token(), previous_owner_died: false }));
     }
-    release(shared, hold);
-    *hold = shared.file().try_take()?;
+    release(file, hold);
+    *hold = file.file().try_take()?;
     Ok(hold.as_ref().map(|hold| {
-        shared.set_holder(hold.thread());
+        file.set_holder(hold.thread());
         Taken { token: hold.token(), previous_owner_died: hold.previous_owner_died() }
     }))
 }
 
 /// Takes it in the file that has the name now, if that is another one.
-fn look_after_the_file(shared: &Shared, hold: &mut Option<DeadmanHold>) {
+fn look_after_the_file(followed: &FollowedFile, hold: &mut Option<DeadmanHold>) {
     // What cannot be opened now may be by the next look.
-    let _ = shared.follow();
-    let file = shared.file();
+    let _ = followed.follow();
+    let file = followed.file();
     if hold.as_ref().is_some_and(|hold| hold.is_of(&file)) {
         return;
     }
     // Before the old one is let go: whoever watches that one finds it here.
     let taken = file.try_take().ok().flatten();
-    shared.set_holder(taken.as_ref().map_or(0, DeadmanHold::thread));
+    followed.set_holder(taken.as_ref().map_or(0, DeadmanHold::thread));
     *hold = taken;
 }
 
-fn release(shared: &Shared, hold: &mut Option<DeadmanHold>) -> bool {
-    shared.set_holder(0);
+fn release(file: &FollowedFile, hold: &mut Option<DeadmanHold>) -> bool {
+    file.set_holder(0);
     hold.take().is_some_and(|hold| hold.is_intact())
 }

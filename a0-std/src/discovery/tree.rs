@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::io::Errno;
 
-use crate::discovery::DiscoveryEvent;
+use crate::discovery::event::DiscoveryEvent;
 use crate::discovery::path_filter::PathFilter;
 use crate::discovery::watcher::{Notice, Watcher};
 
