@@ -3,13 +3,14 @@
 mod commit;
 mod held_lock;
 pub(crate) mod loan;
+mod slot;
 
 use core::sync::atomic::Ordering::Relaxed;
 use core::time::Duration;
 
 use commit::Draft;
-pub use commit::Slot;
 use held_lock::HeldLock;
+pub use slot::Slot;
 
 use crate::error::{Corruption, Error, LockError};
 use crate::frame::FrameHeader;
@@ -152,7 +153,8 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
     /// [`Error::FrameTooLarge`], [`Error::SequenceExhausted`]; the topic is unchanged then.
     #[inline(always)]
     pub fn alloc(&mut self, size: u64) -> Result<Slot<'_, M>, Error> {
-        self.draft.alloc(&mut self.held, size)
+        let plan = self.draft.alloc(&mut self.held, size)?;
+        Ok(Slot { mem: self.mem(), seq: plan.seq, data: plan.data(), size })
     }
 
     /// Makes everything allocated so far visible to readers, all at once.
@@ -181,11 +183,10 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
     #[inline(always)]
     pub fn publish(self, data: &[u8]) -> Result<u64, Error> {
         let Locked { mut held, mut draft } = self;
-        let mut slot = draft.alloc(&mut held, data.len() as u64)?;
-        slot.write(0, data);
-        let seq = slot.seq();
+        let plan = draft.alloc(&mut held, data.len() as u64)?;
+        held.topic().mem().write(plan.data(), data);
         draft.commit_and_release(held);
-        Ok(seq)
+        Ok(plan.seq)
     }
 
     /// Removes all frames. Sequence numbers go on from where they are.

@@ -76,6 +76,12 @@ impl Plan {
         Ok(Plan { slot, end, seq, evicted })
     }
 
+    /// Returns the offset of the new frame's data.
+    #[inline(always)]
+    pub(crate) fn data(&self) -> u64 {
+        self.slot + FRAME_HEADER
+    }
+
     /// The state with the new frame.
     #[inline(always)]
     pub(crate) fn allocated(&self) -> State {

@@ -20,11 +20,13 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 use crate::file::{File, coarse_now};
+use crate::id::random_id;
 use crate::message::Message;
 use crate::packet::PacketView;
 use crate::packet_buf::PacketBuf;
 use crate::topic::Protocol;
-use crate::writer::{Published, Writer};
+use crate::writer::Writer;
+use crate::writer::published::Published;
 
 /// A configuration: a topic whose newest message is what counts. Can be shared between threads.
 ///
@@ -130,11 +132,11 @@ impl Cfg {
     pub fn write_if_empty(&self, payload: impl AsRef<[u8]>) -> Result<bool> {
         self.current()?;
         self.writer.coming_back(|file| {
-            let locked = self.writer.lock(file)?;
+            let locked = file.lock()?;
             if !locked.state().is_empty() {
                 return Ok(false);
             }
-            locked.write(&[], payload.as_ref())?;
+            self.writer.write_locked(file, locked, random_id(), &[], payload.as_ref())?;
             Ok(true)
         })
     }
@@ -169,12 +171,12 @@ impl Cfg {
         let merged = |original: &[u8]| patch::merged(original, patch).map(Cow::Owned).map_err(|source| source.of(file));
         let (seq, payload) = newest::look(file, |_, message| Ok((Some(message.seq()), merged(message.payload())?)))?
             .unwrap_or((None, Cow::Borrowed(patch)));
-        let locked = self.writer.lock(file)?;
+        let locked = file.lock()?;
         let state = locked.state();
         if seq == (!state.is_empty()).then_some(state.seq_high) {
-            return locked.write(&[], &payload);
+            return self.writer.write_locked(file, locked, random_id(), &[], &payload);
         }
-        let payload = match locked.newest()? {
+        let payload = match newest::stored(file, &locked)? {
             None => Cow::Borrowed(patch),
             Some(bytes) => {
                 let packet = PacketView::parse(&bytes).map_err(|cause| {
@@ -184,7 +186,7 @@ impl Cfg {
                 merged(packet.payload())?
             }
         };
-        locked.write(&[], &payload)
+        self.writer.write_locked(file, locked, random_id(), &[], &payload)
     }
 
     /// The configuration as a type of yours; `None` if nothing was ever written.

@@ -149,10 +149,11 @@ pub use topic::Protocol;
 pub use typed::publisher::TypedPublisher;
 pub use typed::subscriber::{TypedSubscriber, TypedSubscriberSync};
 pub use typed::{Schema, TypedMessage};
+pub use writer::Writer;
 pub use writer::loan::Loan;
+pub use writer::published::Published;
 #[cfg(feature = "zerocopy")]
 pub use writer::typed::TypedLoan;
-pub use writer::{Published, Writer};
 
 /// The examples of the README are tested, too.
 #[cfg(doctest)]

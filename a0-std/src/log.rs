@@ -22,7 +22,8 @@ use crate::error::Result;
 use crate::file::File;
 use crate::keys;
 use crate::topic::Protocol;
-use crate::writer::{Published, Writer};
+use crate::writer::Writer;
+use crate::writer::published::Published;
 
 /// Writes log messages. Can be shared between threads; any number of loggers may use a topic.
 ///

@@ -13,8 +13,9 @@ use crate::reader::sync::{ReaderSync, ReaderSyncZeroCopy};
 use crate::reader::threaded::{Reader, ReaderZeroCopy};
 use crate::reader::{Interrupter, ReaderOptions};
 use crate::topic::Protocol;
+use crate::writer::Writer;
 use crate::writer::loan::Loan;
-use crate::writer::{Published, Writer};
+use crate::writer::published::Published;
 
 fn open(topic: &str, options: &FileOptions) -> Result<File> {
     File::open(Protocol::PubSub.path(topic)?, options)

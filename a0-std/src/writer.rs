@@ -1,22 +1,25 @@
 //! Writing packets into a file.
 
+mod begin;
 pub(crate) mod loan;
-mod locked;
+mod open_packet;
+pub(crate) mod published;
+mod standard;
 #[cfg(feature = "zerocopy")]
 pub(crate) mod typed;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use a0_core::packet::StandardHeaders;
 use a0_core::{Cursor, Id};
 use a0_linux::Latest;
 
 use crate::error::{Error, Result};
-use crate::file::File;
+use crate::file::{File, SharedLocked};
 use crate::id::random_id;
 use crate::packet::Packet;
 use crate::writer::loan::Loan;
+use crate::writer::published::Published;
+use crate::writer::standard::Standard;
 
 /// Writes packets into a file. Can be shared between threads.
 ///
@@ -30,24 +33,6 @@ pub struct Writer {
     standard: Option<Standard>,
 }
 
-/// What the standard headers of one writer share.
-#[derive(Debug)]
-struct Standard {
-    writer_id: Id,
-    headers: StandardHeaders,
-    next_seq: AtomicU64,
-}
-
-/// What became of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Published {
-    /// The packet's id, for replies and `a0_dep` headers.
-    pub id: Id,
-    /// Its sequence number in the topic.
-    pub seq: u64,
-}
-
 impl Writer {
     /// A writer that writes packets as they are.
     pub fn new(file: &File) -> Writer {
@@ -58,9 +43,7 @@ impl Writer {
     /// `a0_writer_id`, `a0_time_wall`.
     #[must_use]
     pub fn with_standard_headers(self) -> Writer {
-        let writer_id = random_id();
-        let headers = StandardHeaders::new(&writer_id);
-        Writer { standard: Some(Standard { writer_id, headers, next_seq: AtomicU64::new(0) }), ..self }
+        Writer { standard: Some(Standard::new()), ..self }
     }
 
     /// Goes on with the file that has the name now when its own is removed, unless its options say otherwise.
@@ -145,7 +128,7 @@ impl Writer {
     /// As [`Writer::write_with`].
     pub fn loan_with(&self, headers: &[(&str, &str)], len: usize) -> Result<Loan<'_>> {
         let id = random_id();
-        self.coming_back(|file| self.lock(file)?.begin(&id, headers, len, |begun| Loan::new(id, begun)))
+        self.coming_back(|file| self.begin(file, file.lock()?, &id, headers, len, |packet| Loan::new(id, packet)))
     }
 
     pub(crate) fn write_parts(&self, id: Id, headers: &[(&str, &str)], payload: &[u8]) -> Result<Published> {
@@ -161,15 +144,28 @@ impl Writer {
         payload: &[u8],
     ) -> Result<Published> {
         let file = self.file();
-        let locked = self.lock_within(file, lock_timeout)?;
-        match locked.begin(&id, headers, payload.len(), |begun| begun.finish(payload)) {
+        let locked = file.lock_within(lock_timeout)?;
+        match self.begin(file, locked, &id, headers, payload.len(), |packet| packet.finish(payload)) {
             Ok(seq) => Ok(Published { id, seq }),
             Err(error) => self.write_elsewhere(file, error, lock_timeout, id, headers, payload),
         }
     }
 
-    /// What becomes of a packet that was not written to this file. All of it is apart from the usual way, down to the closure: what is there
-    /// once only needs no call.
+    /// Writes a packet to a file of this writer that is locked, and releases the lock. Not for the usual way, which would
+    /// share the closure with this one: what is there once only needs no call.
+    pub(crate) fn write_locked(
+        &self,
+        file: &File,
+        locked: SharedLocked<'_>,
+        id: Id,
+        headers: &[(&str, &str)],
+        payload: &[u8],
+    ) -> Result<Published> {
+        let seq = self.begin(file, locked, &id, headers, payload.len(), |packet| packet.finish(payload))?;
+        Ok(Published { id, seq })
+    }
+
+    /// What becomes of a packet that was not written to this file.
     #[cold]
     #[inline(never)]
     fn write_elsewhere(
@@ -182,9 +178,8 @@ impl Writer {
         payload: &[u8],
     ) -> Result<Published> {
         let Error::TopicRemoved { .. } = error else { return Err(error) };
-        let locked = self.lock_within(self.move_on(file)?, lock_timeout)?;
-        let seq = locked.begin(&id, headers, payload.len(), |begun| begun.finish(payload))?;
-        Ok(Published { id, seq })
+        let file = self.move_on(file)?;
+        self.write_locked(file, file.lock_within(lock_timeout)?, id, headers, payload)
     }
 
     /// The same; right before others can see the packet, `first` gets the place behind it, from where its answers are read.
@@ -196,22 +191,10 @@ impl Writer {
         payload: &[u8],
         first: impl FnOnce(Cursor),
     ) -> Result<()> {
-        self.lock_within(self.file(), lock_timeout)?.begin(id, headers, payload.len(), |begun| {
-            first(begun.end());
-            begun.finish(payload);
+        let file = self.file();
+        self.begin(file, file.lock_within(lock_timeout)?, id, headers, payload.len(), |packet| {
+            first(packet.end());
+            packet.finish(payload);
         })
-    }
-}
-
-impl Standard {
-    /// The number of the writer's next packet. Only for the lock's holder.
-    #[inline(always)]
-    fn next_seq(&self) -> u64 {
-        self.next_seq.load(Ordering::Relaxed)
-    }
-
-    #[inline(always)]
-    fn set_next_seq(&self, next: u64) {
-        self.next_seq.store(next, Ordering::Relaxed);
     }
 }

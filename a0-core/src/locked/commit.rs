@@ -1,11 +1,11 @@
-//! What the holder of the lock makes of a topic: allocate, fill, commit.
+//! What the holder of the lock makes of a topic: allocate, commit.
 
 use core::sync::atomic::Ordering::{Relaxed, Release};
 
 use super::HeldLock;
 use crate::error::Error;
 use crate::frame::FrameHeader;
-use crate::layout::{FRAME_HEADER, frame, header};
+use crate::layout::{frame, header};
 use crate::lock::Lock;
 use crate::mem::Mem;
 use crate::plan::Plan;
@@ -26,48 +26,6 @@ pub(super) struct Draft {
     repaired: bool,
 }
 
-/// A frame that was just allocated, to be filled.
-#[derive(Debug)]
-pub struct Slot<'l, M> {
-    mem: &'l M,
-    seq: u64,
-    pub(super) data: u64,
-    size: u64,
-    /// End of the used part of the arena without this frame.
-    pub(super) used: u64,
-}
-
-impl<M: Mem> Slot<'_, M> {
-    /// Sequence number that the frame has once it is committed.
-    pub fn seq(&self) -> u64 {
-        self.seq
-    }
-
-    /// Bytes of data, as asked for.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Fills part of the data, from byte `at`. Bytes never written hold whatever was in the arena.
-    ///
-    /// # Panics
-    /// If the bytes do not fit.
-    #[inline(always)]
-    pub fn write(&mut self, at: u64, bytes: &[u8]) {
-        let fits = self.size.checked_sub(bytes.len() as u64).is_some_and(|last| at <= last);
-        if !fits {
-            does_not_fit(bytes.len(), at, self.size);
-        }
-        self.mem.write(self.data + at, bytes);
-    }
-}
-
-#[cold]
-#[inline(never)]
-pub(super) fn does_not_fit(len: usize, at: u64, size: u64) -> ! {
-    panic!("{len} bytes at {at} do not fit into a frame of {size}");
-}
-
 impl Draft {
     /// What is committed, so far.
     #[inline(always)]
@@ -81,12 +39,13 @@ impl Draft {
         Ok(plan(topic, &self.state, size)?.evicts(&self.state))
     }
 
+    /// Allocates a frame with `size` data bytes, and evicts what is in its way. What is returned says where it is.
     #[inline(always)]
-    pub(super) fn alloc<'t, M: Mem, L: Lock<M>>(
+    pub(super) fn alloc<M: Mem, L: Lock<M>>(
         &mut self,
-        held: &mut HeldLock<'t, M, L>,
+        held: &mut HeldLock<'_, M, L>,
         size: u64,
-    ) -> Result<Slot<'t, M>, Error> {
+    ) -> Result<Plan, Error> {
         let plan = match plan(held.topic(), &self.state, size) {
             Err(Error::Corrupt(_)) => {
                 let (salvaged, plan) = plan_after_repair(held.topic(), self.state, size)?;
@@ -116,7 +75,7 @@ impl Draft {
             mem.store_u64(frame::next_off(previous), slot, Release);
         }
         self.state = plan.allocated();
-        Ok(Slot { mem, seq, data: slot + FRAME_HEADER, size, used: plan.evicted.high_water_mark })
+        Ok(plan)
     }
 
     /// Makes this the committed state.

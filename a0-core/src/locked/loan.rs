@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::commit::does_not_fit;
+use super::slot::fill;
 use super::{Draft, HeldLock, Locked};
 use crate::error::Error;
 use crate::layout::{FRAME_HEADER, frame};
@@ -47,9 +47,8 @@ impl<'t, M: Mem, L: Lock<M>> Locked<'t, M, L> {
     #[inline(always)]
     pub fn loan(self, size: u64) -> Result<Loan<'t, M, L>, Error> {
         let Locked { mut held, mut draft } = self;
-        let slot = draft.alloc(&mut held, size)?;
-        let (seq, data, used) = (slot.seq(), slot.data, slot.used);
-        Ok(Loan { held, draft, seq, data, size, used })
+        let plan = draft.alloc(&mut held, size)?;
+        Ok(Loan { held, draft, seq: plan.seq, data: plan.data(), size, used: plan.evicted.high_water_mark })
     }
 }
 
@@ -86,11 +85,7 @@ impl<'t, M: Mem, L: Lock<M>> Loan<'t, M, L> {
     /// If the bytes do not fit.
     #[inline(always)]
     pub fn write(&mut self, at: u64, bytes: &[u8]) {
-        let fits = self.size.checked_sub(bytes.len() as u64).is_some_and(|last| at <= last);
-        if !fits {
-            does_not_fit(bytes.len(), at, self.size);
-        }
-        self.mem().write(self.data + at, bytes);
+        fill(self.mem(), self.data, self.size, at, bytes);
     }
 
     /// Keeps only the first `size` bytes of data; does nothing if there are no more anyway.

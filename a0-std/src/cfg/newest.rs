@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::file::File;
+use crate::file::{File, SharedLocked};
 use crate::message::Message;
+use crate::reader::copy_buffer::CopyBuffer;
 use crate::reader::sync::ReaderSync;
 use crate::reader::{Init, Iter};
 
@@ -27,4 +28,12 @@ pub(super) fn look<R>(file: &File, look: impl FnOnce(&File, &Message<'_>) -> Res
     }
     // It came just now; or this is a reader that cannot lock, beside very fast writers.
     look(file, &reader.read_blocking(READ_TIMEOUT)?).map(Some)
+}
+
+/// Returns a copy of the newest packet of a locked topic, as it is stored; `None` if there is none.
+pub(super) fn stored(file: &File, locked: &SharedLocked<'_>) -> Result<Option<Vec<u8>>> {
+    let Some(frame) = locked.tail().map_err(|cause| file.error(cause))? else { return Ok(None) };
+    let mut bytes = CopyBuffer::default();
+    locked.read(&frame, bytes.room_for(file, &frame)?).map_err(|cause| file.error(cause))?;
+    Ok(Some(bytes.into_bytes()))
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::id::random_id;
 use crate::log::{Level, Logger, with_level};
-use crate::writer::Published;
+use crate::writer::published::Published;
 
 /// How long one message may wait for the topic's lock. Its holders need a fraction of that, unless they are stopped.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(20);

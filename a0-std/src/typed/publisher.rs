@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::file::File;
 use crate::pubsub::Publisher;
 use crate::typed::{Schema, expected};
-use crate::writer::Published;
+use crate::writer::published::Published;
 
 /// A [`Publisher`] of `T`s, encoded by a [`Codec`]. Every message says what it is: see [`codec`].
 ///

@@ -5,8 +5,8 @@ use std::io;
 use a0_core::Id;
 
 use crate::slices;
-use crate::writer::Published;
-use crate::writer::locked::Begun;
+use crate::writer::open_packet::OpenPacket;
+use crate::writer::published::Published;
 
 /// Room for a payload in the topic itself: what is written here is not copied again.
 ///
@@ -67,13 +67,14 @@ use crate::writer::locked::Begun;
 #[must_use = "a loan that is dropped publishes nothing"]
 pub struct Loan<'w> {
     id: Id,
-    begun: Begun<'w>,
+    packet: OpenPacket<'w>,
+    /// Bytes written through [`io::Write`]. Invariant: at most as many as the payload has.
     written: usize,
 }
 
 impl<'w> Loan<'w> {
-    pub(crate) fn new(id: Id, begun: Begun<'w>) -> Loan<'w> {
-        Loan { id, begun, written: 0 }
+    pub(super) fn new(id: Id, packet: OpenPacket<'w>) -> Loan<'w> {
+        Loan { id, packet, written: 0 }
     }
 
     /// The packet's id.
@@ -83,13 +84,13 @@ impl<'w> Loan<'w> {
 
     /// Sequence number in the topic that the message has once it is committed.
     pub fn seq(&self) -> u64 {
-        self.begun.frame.seq()
+        self.packet.frame.seq()
     }
 
     /// Bytes of payload, as asked for or as cut.
     pub fn len(&self) -> usize {
         // It is inside the topic, so it fits.
-        (self.begun.frame.size() - self.begun.head) as usize
+        (self.packet.frame.size() - self.packet.head) as usize
     }
 
     /// Whether there is no payload.
@@ -102,8 +103,8 @@ impl<'w> Loan<'w> {
     /// Whoever uses the topic inside the closure gets an error, as always while the loan lives.
     pub fn with<R>(&mut self, fill: impl FnOnce(&mut [u8]) -> R) -> R {
         self.check_is_ours();
-        let range = self.begun.head..self.begun.frame.size();
-        slices::fill(&mut self.begun.frame, range, fill)
+        let range = self.packet.head..self.packet.frame.size();
+        slices::fill(&mut self.packet.frame, range, fill)
     }
 
     /// Copies bytes into the payload, from byte `at` on. Makes no reference to shared memory.
@@ -114,7 +115,7 @@ impl<'w> Loan<'w> {
         self.check_is_ours();
         let fits = self.len().checked_sub(bytes.len()).is_some_and(|last| at <= last);
         assert!(fits, "{} bytes at {at} do not fit into a loan of {}", bytes.len(), self.len());
-        self.begun.frame.write(self.begun.head + at as u64, bytes);
+        self.packet.frame.write(self.packet.head + at as u64, bytes);
     }
 
     /// Fills the payload from its start with what the iterator gives; gives how many bytes that was, at most
@@ -145,7 +146,7 @@ impl<'w> Loan<'w> {
     /// for it is.
     pub fn truncate(&mut self, len: usize) {
         self.check_is_ours();
-        self.begun.frame.truncate(self.begun.head.saturating_add(len as u64));
+        self.packet.frame.truncate(self.packet.head.saturating_add(len as u64));
         self.written = self.written.min(len);
     }
 
@@ -155,12 +156,12 @@ impl<'w> Loan<'w> {
     /// In a child that was forked while the loan was held.
     pub fn commit(self) -> Published {
         self.check_is_ours();
-        Published { id: self.id, seq: self.begun.commit() }
+        Published { id: self.id, seq: self.packet.commit() }
     }
 
     fn check_is_ours(&self) {
         assert!(
-            self.begun.frame.is_held(),
+            self.packet.frame.is_held(),
             "the loan is that of the process that this one was forked from; it can only be dropped here"
         );
     }

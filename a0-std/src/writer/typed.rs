@@ -6,8 +6,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::error::Result;
 use crate::pubsub::Publisher;
-use crate::writer::Published;
 use crate::writer::loan::Loan;
+use crate::writer::published::Published;
 
 /// A [`Loan`] whose payload is a `T`, or a `[T]`. Feature `zerocopy`.
 ///
