@@ -168,7 +168,9 @@ impl Cfg {
     }
 
     fn merge_patch_in(&self, file: &File, patch: &[u8]) -> Result<Published> {
-        let merged = |original: &[u8]| patch::merged(original, patch).map(Cow::Owned).map_err(|source| source.of(file));
+        let merged = |original: &[u8]| {
+            patch::merged(original, patch).map(Cow::Owned).map_err(|cause| parse::failure(file, cause))
+        };
         let (seq, payload) = newest::look(file, |_, message| Ok((Some(message.seq()), merged(message.payload())?)))?
             .unwrap_or((None, Cow::Borrowed(patch)));
         let locked = file.lock()?;
@@ -213,7 +215,7 @@ impl Cfg {
                     true => CfgError::WrongType { pointer: String::new(), cause },
                     false => CfgError::ConfigNotJson(cause),
                 };
-                error.of(file)
+                parse::failure(file, error)
             })
         })
     }
@@ -223,7 +225,8 @@ impl Cfg {
     /// # Errors
     /// [`Error::Cfg`] if JSON cannot express it, for instance a map whose keys are no texts; or as [`Writer::write`].
     pub fn write_as<T: Serialize + ?Sized>(&self, value: &T) -> Result<Published> {
-        let payload = serde_json::to_vec(value).map_err(|source| CfgError::NotSerializable(source).of(self.file()))?;
+        let payload = serde_json::to_vec(value)
+            .map_err(|source| parse::failure(self.file(), CfgError::NotSerializable(source)))?;
         self.write(payload)
     }
 

@@ -1,14 +1,18 @@
 //! What all readers share: where to start, how to go on, how to wait.
 
 mod batch;
+pub(crate) mod copies;
 pub(crate) mod copy_buffer;
 pub(crate) mod feed;
-pub(crate) mod in_place;
+mod in_place;
+mod place;
 pub(crate) mod reader_thread;
 mod removal_check;
 pub(crate) mod sync;
 pub(crate) mod threaded;
+pub(crate) mod view;
 pub(crate) mod wait;
+mod waiter;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;

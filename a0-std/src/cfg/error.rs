@@ -2,8 +2,6 @@
 
 use thiserror::Error;
 
-use crate::file::File;
-
 /// Why a configuration cannot be used as asked.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -40,14 +38,6 @@ pub enum CfgError {
     /// A value that JSON cannot express.
     #[error("the value cannot be written as JSON: {0}")]
     NotSerializable(serde_json::Error),
-}
-
-impl CfgError {
-    /// Returns this as an error of the configuration in `file`.
-    #[cold]
-    pub(super) fn of(self, file: &File) -> crate::Error {
-        crate::Error::Cfg { path: file.path().to_owned(), cause: self }
-    }
 }
 
 /// `at /a/b `, or nothing for the whole.

@@ -1,6 +1,16 @@
-//! Parsing a configuration.
+//! Parsing a configuration, and saying what is wrong with it.
 
 use serde::de::DeserializeOwned;
+
+use crate::cfg::error::CfgError;
+use crate::error::Error;
+use crate::file::File;
+
+/// Returns the error that says what is wrong with the configuration in `file`.
+#[cold]
+pub(super) fn failure(file: &File, cause: CfgError) -> Error {
+    Error::Cfg { path: file.path().to_owned(), cause }
+}
 
 /// Parses JSON, and what AlephZero 0.3 takes for it when it writes numbers with an exponent: `1.e-7`.
 pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {

@@ -4,8 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::cfg::error::CfgError;
-use crate::cfg::newest;
-use crate::cfg::parse::parse;
+use crate::cfg::{newest, parse};
 use crate::error::{Error, Result};
 use crate::file::{File, coarse_now};
 
@@ -57,10 +56,10 @@ impl<T: DeserializeOwned> CfgVar<T> {
 
     fn parse(&self) -> Result<(u64, T)> {
         let parsed = newest::look(&self.file, |file, message| {
-            let value = self.find(message.payload()).map_err(|error| error.of(file))?;
+            let value = self.find(message.payload()).map_err(|error| parse::failure(file, error))?;
             Ok((message.seq(), value))
         });
-        parsed?.ok_or_else(|| CfgError::Empty.of(&self.file))
+        parsed?.ok_or_else(|| parse::failure(&self.file, CfgError::Empty))
     }
 
     fn find(&self, config: &[u8]) -> Result<T, CfgError> {
@@ -68,7 +67,7 @@ impl<T: DeserializeOwned> CfgVar<T> {
         if !self.pointer.is_empty() && !self.pointer.starts_with('/') {
             return Err(CfgError::BadPointer { pointer: pointer() });
         }
-        let config: Value = parse(config).map_err(CfgError::ConfigNotJson)?;
+        let config: Value = parse::parse(config).map_err(CfgError::ConfigNotJson)?;
         let found = config.pointer(&self.pointer).ok_or_else(|| CfgError::Missing { pointer: pointer() })?;
         T::deserialize(found).map_err(|cause| CfgError::WrongType { pointer: pointer(), cause })
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use a0_core::{Id, Received};
+use a0_core::Id;
 
 use crate::error::{Error, Result};
 use crate::exchange::call_sender::{Answer, CallSender};
@@ -10,6 +10,7 @@ use crate::exchange::dialect::ToClient;
 use crate::exchange::server_marks::SentCall;
 use crate::exchange::server_watch::{LIVENESS_CHECK_INTERVAL, WatchedServer};
 use crate::exchange::verdict::{Read, SentRequest};
+use crate::reader::copies::Copied;
 use crate::reader::feed::Feed;
 
 /// A call that was sent, and the reader that looks for its answers: no other thread is involved.
@@ -67,7 +68,7 @@ impl<'c> BlockingCall<'c> {
             let until = deadline.map_or(next_check, |deadline| deadline.min(next_check));
             match self.feed.wait_on(until.saturating_duration_since(now)) {
                 Ok(received) => {
-                    if let Some(result) = self.examine(received) {
+                    if let Some(result) = self.examine(&received) {
                         self.answered.get_or_insert(received.seq);
                         return result;
                     }
@@ -102,7 +103,7 @@ impl<'c> BlockingCall<'c> {
         };
         while self.feed.cursor().seq() < end {
             let found = match self.feed.poll() {
-                Ok(Some(received)) => self.examine(received),
+                Ok(Some(received)) => self.examine(&received),
                 Ok(None) => return None,
                 Err(error) => self.client.tolerate(error).err().map(Err),
             };
@@ -115,7 +116,7 @@ impl<'c> BlockingCall<'c> {
     }
 
     /// What a message means for the call; `None` if nothing.
-    fn examine(&self, received: Received) -> Option<Result<Answer>> {
+    fn examine(&self, received: &Copied) -> Option<Result<Answer>> {
         let message = self.feed.message(received).ok();
         let meaning = message.as_ref().map_or(ToClient::Foreign, |message| self.client.dialect.to_client(message));
         let read = Read { seq: received.seq, missed: received.missed, meaning };

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use a0_core::{Cursor, Id, Received};
+use a0_core::{Cursor, Id};
 
 use crate::callback;
 use crate::error::{Error, Result};
@@ -17,6 +17,7 @@ use crate::exchange::unsent_calls::UnsentCalls;
 use crate::exchange::verdict::{Read, SentRequest, Verdict};
 #[cfg(feature = "async")]
 use crate::packet::Packet;
+use crate::reader::copies::Copied;
 use crate::reader::feed::Feed;
 
 /// Takes the answers of a call.
@@ -226,7 +227,7 @@ impl PendingCalls {
                 continue;
             }
             match feed.wait_on(next_check - now) {
-                Ok(received) => self.examine(&feed, received),
+                Ok(received) => self.examine(&feed, &received),
                 Err(Error::Timeout { .. }) => {}
                 Err(Error::Interrupted { .. }) => break,
                 Err(error) => {
@@ -304,7 +305,7 @@ impl PendingCalls {
     }
 
     /// Judges a message for all calls that it concerns, and calls back.
-    fn examine(&self, feed: &Feed, received: Received) {
+    fn examine(&self, feed: &Feed, received: &Copied) {
         let dialect = self.shared.dialect;
         let message = feed.message(received).ok();
         let meaning = message.as_ref().map_or(ToClient::Foreign, |message| dialect.to_client(message));
@@ -411,7 +412,7 @@ impl PendingCalls {
         let Ok(state) = feed.file().state() else { return };
         while feed.cursor().seq() < state.seq_high {
             match feed.poll() {
-                Ok(Some(received)) => self.examine(feed, received),
+                Ok(Some(received)) => self.examine(feed, &received),
                 Ok(None) => return,
                 Err(error) => {
                     if self.shared.tolerate(error).is_err() {

@@ -210,8 +210,8 @@ impl ServerCore {
         on_cancel: &mut impl FnMut(Id),
     ) -> Result<()> {
         let waited = feed.wait((!gaps.is_empty()).then_some(STANDBY_CHECK_INTERVAL));
-        if let Ok(Received { seq, missed: missed @ 1.., .. }) = waited {
-            gaps.push_back(seq - missed..=seq - 1);
+        if let Ok(Received { seq, missed: missed @ 1.., .. }) = waited.as_deref() {
+            gaps.push_back(*seq - missed..=*seq - 1);
         }
         // Where several servers share a topic, the one that clients watch speaks.
         if !gaps.is_empty() && self.presence.is_first() {
@@ -226,12 +226,13 @@ impl ServerCore {
             Err(Error::Timeout { .. }) => return Ok(()),
             waited => waited?,
         };
-        // Nothing to a server. Any other answer of its own is found out by looking at it.
+        // Fast path: this is the server's own most recent answer; it is skipped without being parsed. Older ones of its own
+        // fall through to `to_server`, which ignores them.
         if received.seq == self.answer.load(Relaxed) {
             return Ok(());
         }
         let watch = CancelWatch::new(feed.cursor());
-        let message = feed.message(received)?;
+        let message = feed.message(&received)?;
         let is_history = received.seq <= history.end;
         match self.dialect.to_server(&message) {
             ToServer::Open => {
@@ -282,7 +283,7 @@ impl History {
         while feed.cursor().seq() < history.end {
             match feed.poll() {
                 Ok(Some(received)) => {
-                    let Ok(message) = feed.message(received) else { continue };
+                    let Ok(message) = feed.message(&received) else { continue };
                     history.settled.extend(dialect.settles(&message).and_then(|call| call.parse::<Id>().ok()));
                 }
                 // Calls that were answered would be handed out again without what is there.

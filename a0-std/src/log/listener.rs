@@ -190,8 +190,8 @@ impl LogListenerSync {
     /// [`Error::TopicRemoved`](crate::Error::TopicRemoved) as [`ReaderSync::read`](crate::ReaderSync::read).
     pub fn read(&mut self) -> Result<Option<LogMessage<'_>>> {
         while let Some(received) = self.feed.poll()? {
-            if let Some(level) = self.filter.admits(&self.feed.message(received)?) {
-                return Ok(Some(self.filter.hand_out(self.feed.message(received)?, level)));
+            if let Some(level) = self.filter.admits(&self.feed.message(&received)?) {
+                return Ok(Some(self.filter.hand_out(self.feed.message(&received)?, level)));
             }
         }
         self.feed.or_removed(None::<()>)?;
@@ -212,8 +212,8 @@ impl LogListenerSync {
                 Err(Error::Timeout { .. }) => break,
                 received => received?,
             };
-            if let Some(level) = self.filter.admits(&self.feed.message(received)?) {
-                return Ok(self.filter.hand_out(self.feed.message(received)?, level));
+            if let Some(level) = self.filter.admits(&self.feed.message(&received)?) {
+                return Ok(self.filter.hand_out(self.feed.message(&received)?, level));
             }
             // However many there are that are not serious enough.
             if left.is_some_and(|left| left.is_zero()) {

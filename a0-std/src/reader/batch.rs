@@ -17,11 +17,10 @@ pub(super) struct Batch {
     bytes: Vec<u8>,
     /// Empty until it is needed, as `bytes`: readers that read one message at a time are moved about.
     received: Vec<Received>,
-    /// Those of `received` that wait.
+    /// Those of `received` that wait are `next..count`. Invariant: next <= count <= received.len().
     next: usize,
     count: usize,
-    /// Where the bytes of the message handed out last begin and end.
-    start: usize,
+    /// Where the bytes of the message handed out last end. Invariant: <= bytes.len().
     end: usize,
     /// Behind all of them.
     cursor: Cursor,
@@ -29,20 +28,21 @@ pub(super) struct Batch {
 
 impl Batch {
     pub(super) fn new(cursor: Cursor) -> Batch {
-        Batch { bytes: Vec::new(), received: Vec::new(), next: 0, count: 0, start: 0, end: 0, cursor }
+        Batch { bytes: Vec::new(), received: Vec::new(), next: 0, count: 0, end: 0, cursor }
     }
 
-    /// Hands out the next message that waits.
+    /// Hands out the next message that waits, and where its bytes start.
     #[inline(always)]
-    pub(super) fn next(&mut self, cursor: &mut Cursor) -> Option<Received> {
+    pub(super) fn next(&mut self, cursor: &mut Cursor) -> Option<(Received, usize)> {
         if self.next == self.count {
             return None;
         }
         let received = self.received[self.next];
         self.next += 1;
-        (self.start, self.end) = (self.end, self.end + received.len);
+        let start = self.end;
+        self.end += received.len;
         *cursor = self.cursor.behind(&received);
-        Some(received)
+        Some((received, start))
     }
 
     /// Reads what follows the cursor, and hands out the first of it.
@@ -51,7 +51,7 @@ impl Batch {
         &mut self,
         topic: &a0_core::Transport<RawMem<Mapping>, AccessLock>,
         cursor: &mut Cursor,
-    ) -> Result<Option<Received>, Error> {
+    ) -> Result<Option<(Received, usize)>, Error> {
         if self.bytes.is_empty() {
             self.bytes.resize(MAX_BYTES, 0);
             self.received.resize(MAX_MESSAGES, Received::default());
@@ -62,14 +62,14 @@ impl Batch {
         Ok(self.next(cursor))
     }
 
-    /// The bytes of the message handed out last.
+    /// Returns the bytes of a message that was handed out, from where they start.
     #[inline(always)]
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes[self.start..self.end]
+    pub(super) fn bytes(&self, start: usize, len: usize) -> &[u8] {
+        &self.bytes[start..start + len]
     }
 
     /// Drops what waits; it can be read again.
     pub(super) fn forget(&mut self) {
-        (self.next, self.count, self.start, self.end) = (0, 0, 0, 0);
+        (self.next, self.count, self.end) = (0, 0, 0);
     }
 }

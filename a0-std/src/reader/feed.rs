@@ -1,169 +1,85 @@
-//! The engine of every reader: polling, spinning, sleeping.
+//! The engine of every reader: it polls for messages from its [`Place`], keeps [`Copies`] of them, and waits as its [`Waiter`]
+//! does.
 
 use std::time::{Duration, Instant};
 
-use a0_core::{Buffer, Cursor, LockError, Received, Select, State};
+use a0_core::{Cursor, LockError, Received};
 use a0_linux::Mode;
 
 use crate::error::{Error, Result};
-use crate::file::{FILE_CHECK_INTERVAL, File, SharedLocked, coarse_now};
+use crate::file::{File, SharedLocked, coarse_now};
 use crate::message::Message;
 use crate::packet::PacketView;
-use crate::reader::batch::Batch;
-use crate::reader::copy_buffer::CopyBuffer;
-use crate::reader::in_place::HEAD;
+use crate::reader::copies::{Copied, Copies, uncopied};
+use crate::reader::place::Place;
 use crate::reader::removal_check::RemovalCheck;
-use crate::reader::wait::Wait;
+use crate::reader::view::HEAD;
+use crate::reader::waiter::Waiter;
 use crate::reader::{Init, Interrupter, Iter, ReaderOptions};
-use crate::slices;
-
-/// Looks between two glances at the clock, of which the first goes to the header: some 3 µs.
-const LOOKS: u32 = 64;
-
-/// Bounds of one sleep: guard BoundedSleep. A wake-up can be missed when its sender is killed right before it, or runs AlephZero 0.3 and is
-/// the first such program on the topic.
-const SHORTEST_SLEEP: Duration = Duration::from_millis(20);
-const LONGEST_SLEEP: Duration = Duration::from_millis(100);
-
-/// Between two looks of a reader that cannot be woken.
-const POLL: Duration = Duration::from_millis(1);
 
 /// How long a wait that finds the lock held queues for it in one go: so late it notices that it is over.
-const TURN: Duration = Duration::from_millis(10);
+const LOCK_TIMEOUT: Duration = Duration::from_millis(10);
 
-/// A place in a topic, and the way to go on from there.
+/// The engine of one reader.
 #[derive(Debug)]
 pub(crate) struct Feed {
     pub(super) file: File,
-    pub(super) cursor: Cursor,
-    iter: Iter,
-    first: First,
-    started_empty: bool,
-    init: Init,
-    wait: Wait,
-    /// How long to look before it sleeps: what is left of that since the last message, or since it was called.
-    spin: Duration,
-    pub(super) buffer: CopyBuffer,
-    /// Bytes of the next message that a look in place copies at first: with the payload of the last one they began.
+    pub(super) place: Place,
+    pub(super) copies: Copies,
+    waiter: Waiter,
+    /// Size of the first copy that [`Feed::poll_view`] makes: a guess at what precedes the next payload, taken from the last
+    /// message. Invariant: <= [`HEAD`].
     pub(super) head: usize,
-    ahead: Batch,
-    /// Whether the message handed out last lies in `ahead`, and not in `buffer`.
-    from_ahead: bool,
-    sleep: Duration,
     /// How long a poll waits for the lock where it cannot do without: not at all, unless it is part of a wait.
-    pub(super) patience: Duration,
+    pub(super) lock_timeout: Duration,
     /// Whether there is something that only the lock's holder can read, and somebody else held it.
-    contended: bool,
-    /// When to look again whether the file is there.
-    next_look: Instant,
-    interrupter: Interrupter,
-    patrol: RemovalCheck,
-}
-
-/// How the very first message is chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum First {
-    /// Like all others.
-    Usual,
-    /// The one that the reader was placed at, or else the oldest one left.
-    Placed,
-    /// The one that the reader was placed at if it is still there, otherwise as usual.
-    PlacedIfThere,
-}
-
-/// The first bytes of a message.
-struct Start<'b> {
-    buffer: &'b mut CopyBuffer,
-    file: &'b File,
-    most: usize,
-}
-
-impl Buffer for Start<'_> {
-    #[inline]
-    fn room(&mut self, len: usize) -> Option<&mut [u8]> {
-        self.room_at(0, len)
-    }
-
-    #[inline]
-    fn room_at(&mut self, offset: u64, len: usize) -> Option<&mut [u8]> {
-        self.buffer.room(self.file, offset, len.min(self.most))
-    }
-
-    #[cold]
-    fn distrusts(&self) -> Option<&'static str> {
-        self.buffer.distrusts()
-    }
-}
-
-/// Why a message could not be copied.
-#[cold]
-fn unread(file: &File, source: a0_core::Error) -> Error {
-    match source {
-        a0_core::Error::BufferTooSmall { size } => Error::NoMemory { path: file.path().to_owned(), size },
-        source => file.error(source),
-    }
+    pub(super) contended: bool,
+    removal_check: RemovalCheck,
 }
 
 /// Takes the lock; `None` if somebody keeps it for longer than that.
-pub(super) fn lock_to_read(file: &File, patience: Duration) -> Result<Option<SharedLocked<'_>>> {
-    match file.transport().lock(Some(patience)) {
+pub(super) fn lock_to_read(file: &File, lock_timeout: Duration) -> Result<Option<SharedLocked<'_>>> {
+    match file.transport().lock(Some(lock_timeout)) {
         Ok(locked) => Ok(Some(locked)),
         Err(a0_core::Error::Lock(LockError::TimedOut { .. })) => Ok(None),
-        Err(source) => Err(file.error(source)),
+        Err(cause) => Err(file.error(cause)),
     }
 }
 
 impl Feed {
     pub(crate) fn new(file: &File, options: &ReaderOptions) -> Result<Feed> {
-        let state = file.state()?;
-        let cursor = match options.init {
-            Init::AwaitNew => Cursor::behind_newest(&state),
-            Init::MostRecent => Cursor::before_newest(&state),
-            Init::Oldest => Cursor::before_oldest(&state),
-        };
-        let placed = options.init != Init::AwaitNew && !state.is_empty();
+        Feed::with_interrupter(file, options, Interrupter::new(file))
+    }
+
+    fn with_interrupter(file: &File, options: &ReaderOptions, interrupter: Interrupter) -> Result<Feed> {
+        let place = Place::new(&file.state()?, options);
         Ok(Feed {
             file: file.clone(),
-            cursor,
-            iter: options.iter,
-            first: if placed { First::PlacedIfThere } else { First::Usual },
-            started_empty: state.is_empty(),
-            init: options.init,
-            wait: options.wait,
-            spin: options.wait.spin(),
-            buffer: CopyBuffer::default(),
+            copies: Copies::new(place.cursor),
+            place,
+            waiter: Waiter::new(options.wait, interrupter),
             head: HEAD,
-            ahead: Batch::new(cursor),
-            from_ahead: false,
-            sleep: SHORTEST_SLEEP,
-            patience: Duration::ZERO,
+            lock_timeout: Duration::ZERO,
             contended: false,
-            next_look: Instant::now(),
-            interrupter: Interrupter::new(file),
-            patrol: RemovalCheck::default(),
+            removal_check: RemovalCheck::default(),
         })
     }
 
-    /// Starts as threaded readers do: never without the first message that comes after the start, even if newer ones
-    /// are there already.
+    /// Starts as threaded readers do, see [`Place::start_threaded`].
     pub(crate) fn start_threaded(&mut self) {
-        let overtaken = self.file.state().is_ok_and(|state| state.seq_low > self.cursor.seq());
-        if self.started_empty || overtaken || self.init != Init::AwaitNew {
-            self.first = First::Placed;
-        }
+        self.place.start_threaded(&self.file);
     }
 
-    /// Goes on from there.
+    /// Goes on from `cursor`.
     pub(crate) fn place_at(&mut self, cursor: Cursor) {
-        self.cursor = cursor;
-        self.ahead.forget();
-        self.first = First::Usual;
-        self.start_over();
+        self.place.move_to(cursor);
+        self.copies.batch.forget();
+        self.waiter.start_over();
     }
 
-    /// The place behind the last message.
+    /// Returns the place behind the last message.
     pub(crate) fn cursor(&self) -> Cursor {
-        self.cursor
+        self.place.cursor
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -171,109 +87,93 @@ impl Feed {
     }
 
     pub(crate) fn interrupter(&self) -> &Interrupter {
-        &self.interrupter
+        &self.waiter.interrupter
     }
 
     pub(crate) fn can_read(&self) -> Result<bool> {
-        let can_read = self.file.transport().has_news(&self.cursor).map_err(|source| self.file.error(source))?;
+        let can_read = self.file.transport().has_news(&self.place.cursor).map_err(|cause| self.file.error(cause))?;
         if !can_read {
             self.file.look_now_and_then(coarse_now())?;
         }
         Ok(can_read)
     }
 
-    /// What a read gives that does not wait: if there is nothing, this finds out, now and then, that nothing will ever come.
+    /// Returns what a read that does not wait has found. If that is nothing, this notices, now and then, that nothing will ever
+    /// come.
     #[inline]
     pub(crate) fn or_removed<T>(&mut self, found: Option<T>) -> Result<Option<T>> {
         if found.is_none() {
-            self.patrol.look(&self.file)?;
+            self.removal_check.look(&self.file)?;
         }
         Ok(found)
     }
 
-    #[inline(always)]
-    fn select(&self, state: impl FnOnce() -> Result<State, a0_core::Error>) -> Result<Select, a0_core::Error> {
-        let usual = match self.iter {
-            Iter::Next => Select::Next,
-            Iter::Newest => Select::Newest,
-        };
-        Ok(match self.first {
-            First::Usual => usual,
-            First::Placed => Select::Next,
-            First::PlacedIfThere if state()?.seq_low <= self.cursor.seq().saturating_add(1) => Select::Next,
-            First::PlacedIfThere => usual,
-        })
-    }
-
     /// Copies the next message. It was there during the call.
     #[inline(always)]
-    pub(crate) fn poll(&mut self) -> Result<Option<Received>> {
+    pub(crate) fn poll(&mut self) -> Result<Option<Copied>> {
         self.poll_first(usize::MAX)
     }
 
     /// Copies the next message, or hands out one that was copied with the one before.
     #[inline(always)]
-    pub(crate) fn poll_ahead(&mut self) -> Result<Option<Received>> {
-        if let Some(received) = self.poll_waiting() {
-            return Ok(Some(received));
+    pub(crate) fn poll_ahead(&mut self) -> Result<Option<Copied>> {
+        if let Some(copied) = self.poll_waiting() {
+            return Ok(Some(copied));
         }
-        if self.iter != Iter::Next || self.first != First::Usual {
+        if !self.place.allows_batch() {
             return self.poll();
         }
-        self.from_ahead = true;
-        match self.ahead.read(self.file.transport(), &mut self.cursor) {
-            Ok(received) => Ok(received),
+        match self.copies.batch.read(self.file.transport(), &mut self.place.cursor) {
+            Ok(found) => Ok(found.map(Copied::in_batch)),
             Err(a0_core::Error::BufferTooSmall { .. }) => self.poll(),
             Err(a0_core::Error::Contended) => self.poll_contended(usize::MAX),
-            Err(source) => Err(self.file.error(source)),
+            Err(cause) => Err(self.file.error(cause)),
         }
     }
 
     /// Hands out a message that was copied with the one before, if one is left.
     #[inline(always)]
-    pub(crate) fn poll_waiting(&mut self) -> Option<Received> {
-        self.ahead.next(&mut self.cursor)
+    pub(crate) fn poll_waiting(&mut self) -> Option<Copied> {
+        self.copies.batch.next(&mut self.place.cursor).map(Copied::in_batch)
     }
 
-    /// Copies the next message alone, but at most so many bytes of it, into the buffer.
+    /// Copies the next message alone, but at most so many bytes of it.
     #[inline(always)]
-    pub(super) fn poll_first(&mut self, most: usize) -> Result<Option<Received>> {
-        self.ahead.forget();
-        self.from_ahead = false;
+    pub(super) fn poll_first(&mut self, most: usize) -> Result<Option<Copied>> {
+        self.copies.batch.forget();
         let topic = self.file.transport();
-        let select = self.select(|| topic.state());
-        let mut buffer = Start { buffer: &mut self.buffer, file: &self.file, most };
-        match select.and_then(|select| topic.read(&mut self.cursor, select, &mut buffer)) {
+        let select = self.place.select(|| topic.state());
+        let mut buffer = self.copies.prefix(&self.file, most);
+        match select.and_then(|select| topic.read(&mut self.place.cursor, select, &mut buffer)) {
             Ok(None) => Ok(None),
             Err(a0_core::Error::Contended) => self.poll_contended(most),
-            Ok(received) => {
-                self.first = First::Usual;
-                Ok(received)
+            Ok(Some(received)) => {
+                self.place.has_taken();
+                Ok(Some(Copied::alone(received)))
             }
-            Err(source) => Err(unread(&self.file, source)),
+            Err(cause) => Err(uncopied(&self.file, cause)),
         }
     }
 
     /// The same under the lock, which only a wait waits for.
     #[cold]
     #[inline(never)]
-    fn poll_contended(&mut self, most: usize) -> Result<Option<Received>> {
-        self.from_ahead = false;
+    fn poll_contended(&mut self, most: usize) -> Result<Option<Copied>> {
         if self.file.mode() == Mode::ReadOnly {
             return Ok(None);
         }
-        let locked = lock_to_read(&self.file, self.patience)?;
+        let locked = lock_to_read(&self.file, self.lock_timeout)?;
         self.contended = locked.is_none();
         let Some(locked) = locked else { return Ok(None) };
-        let select = self.select(|| Ok(locked.state()));
-        let mut buffer = Start { buffer: &mut self.buffer, file: &self.file, most };
-        let received = select.and_then(|select| locked.receive(&mut self.cursor, select, &mut buffer));
+        let select = self.place.select(|| Ok(locked.state()));
+        let mut buffer = self.copies.prefix(&self.file, most);
+        let received = select.and_then(|select| locked.receive(&mut self.place.cursor, select, &mut buffer));
         drop(locked);
-        let received = received.map_err(|source| unread(&self.file, source))?;
+        let received = received.map_err(|cause| uncopied(&self.file, cause))?;
         if received.is_some() {
-            self.first = First::Usual;
+            self.place.has_taken();
         }
-        Ok(received)
+        Ok(received.map(Copied::alone))
     }
 
     /// Whether the last poll found nothing only because somebody else held the lock: then looking for news is no use.
@@ -281,49 +181,29 @@ impl Feed {
         std::mem::take(&mut self.contended)
     }
 
-    /// The message that [`Feed::poll`] or [`Feed::wait`] has copied.
+    /// Returns the message that was copied.
     #[inline]
-    pub(crate) fn message(&self, received: Received) -> Result<Message<'_>> {
-        let bytes = if self.from_ahead { self.ahead.bytes() } else { self.buffer.first(received.len) };
-        parse(&self.file, bytes, received)
-    }
-
-    /// Hands out the next message in place, under the lock; nothing if that is not to be had.
-    pub(crate) fn poll_in_place<R>(&mut self, look: impl FnOnce(Message<'_>) -> R) -> Result<Option<R>> {
-        self.ahead.forget();
-        if !self.file.transport().may_have_news(&self.cursor) {
-            return Ok(None);
-        }
-        let locked = lock_to_read(&self.file, self.patience)?;
-        self.contended = locked.is_none();
-        let Some(locked) = locked else { return Ok(None) };
-        let select = self.select(|| Ok(locked.state())).map_err(|source| self.file.error(source))?;
-        let (file, first) = (&self.file, &mut self.first);
-        let found = slices::look(&locked, &mut self.cursor, select, |received, bytes| {
-            *first = First::Usual;
-            parse(file, bytes, received).map(look)
-        });
-        drop(locked);
-        found.map_err(|source| self.file.error(source))?.transpose()
+    pub(crate) fn message(&self, copied: &Copied) -> Result<Message<'_>> {
+        parse(&self.file, self.copies.bytes(copied), copied)
     }
 
     /// Waits for the next message and copies it into the buffer.
-    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> Result<Received> {
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> Result<Copied> {
         self.wait_with(timeout, Feed::poll)
     }
 
     /// Waits for messages to be taken together, and copies the first ones.
-    pub(crate) fn wait_for_batch(&mut self, timeout: Option<Duration>) -> Result<Received> {
+    pub(crate) fn wait_for_batch(&mut self, timeout: Option<Duration>) -> Result<Copied> {
         if let Some(found) = self.poll_ahead()? {
-            self.start_over();
+            self.waiter.start_over();
             return Ok(found);
         }
-        self.wait.let_some_come(timeout);
+        self.waiter.wait.let_some_come(timeout);
         self.wait_with(timeout, Feed::poll_ahead)
     }
 
     /// As [`Feed::wait`] for a caller whose own wait goes on: what was looked for in vain since the last message is slept for.
-    pub(crate) fn wait_on(&mut self, timeout: Duration) -> Result<Received> {
+    pub(crate) fn wait_on(&mut self, timeout: Duration) -> Result<Copied> {
         self.wait_until_found(Some(timeout), Feed::poll)
     }
 
@@ -334,7 +214,7 @@ impl Feed {
         timeout: Option<Duration>,
         poll: impl FnMut(&mut Feed) -> Result<Option<T>>,
     ) -> Result<T> {
-        self.spin = self.wait.spin();
+        self.waiter.refill();
         self.wait_until_found(timeout, poll)
     }
 
@@ -345,14 +225,14 @@ impl Feed {
         mut poll: impl FnMut(&mut Feed) -> Result<Option<T>>,
     ) -> Result<T> {
         if let Some(found) = poll(self)? {
-            self.start_over();
+            self.waiter.start_over();
             return Ok(found);
         }
         // A wait without an end needs no clock.
         let limit = timeout.map(|timeout| (Instant::now(), timeout));
         let mut left = timeout.unwrap_or(Duration::MAX);
         loop {
-            if self.interrupter.is_interrupted() {
+            if self.waiter.interrupter.is_interrupted() {
                 return Err(Error::Interrupted { path: self.file.path().to_owned() });
             }
             if let Some((started, _)) = limit
@@ -360,12 +240,12 @@ impl Feed {
             {
                 return Err(Error::Timeout { path: self.file.path().to_owned(), waited: started.elapsed() });
             }
-            self.rest(left)?;
-            self.patience = left.min(TURN);
+            self.waiter.rest(&self.file, &self.place.cursor, left)?;
+            self.lock_timeout = left.min(LOCK_TIMEOUT);
             let found = poll(self);
-            self.patience = Duration::ZERO;
+            self.lock_timeout = Duration::ZERO;
             if let Some(found) = found? {
-                self.start_over();
+                self.waiter.start_over();
                 return Ok(found);
             }
             self.look_after_the_file()?;
@@ -375,98 +255,33 @@ impl Feed {
         }
     }
 
-    /// Begins anew with looking, and with short sleeps.
-    #[inline]
-    fn start_over(&mut self) {
-        self.spin = self.wait.spin();
-        self.sleep = SHORTEST_SLEEP;
+    /// Notices, while there is nothing else to do, that the file was removed: then nothing will ever come.
+    pub(crate) fn look_after_the_file(&mut self) -> Result<()> {
+        self.waiter.check_file(&self.file)
     }
 
-    /// Finds out, while there is nothing else to do, that the file was removed: then nothing will ever come.
-    pub(crate) fn look_after_the_file(&mut self) -> Result<()> {
-        let now = Instant::now();
-        if now < self.next_look {
-            return Ok(());
-        }
-        self.next_look = now + FILE_CHECK_INTERVAL;
-        self.file.check_is_there()
+    /// Pauses after an error that may last.
+    pub(crate) fn pause_after(&self, error: &Error) {
+        self.waiter.pause_after(error);
     }
 
     /// Goes on with all of the file that has the name of the removed one now; gives whether there is one.
     pub(crate) fn move_on(&mut self) -> Result<bool> {
         let Some(file) = self.file.successor()? else { return Ok(false) };
-        let init = match self.iter {
+        let init = match self.place.iter() {
             Iter::Next => Init::Oldest,
             Iter::Newest => Init::MostRecent,
         };
-        let interrupter = self.interrupter.moved_to(&file);
-        let options = ReaderOptions::default().init(init).iter(self.iter).wait(self.wait);
-        *self = Feed { interrupter, ..Feed::new(&file, &options)? };
+        let interrupter = self.interrupter().moved_to(&file);
+        let options = ReaderOptions::default().init(init).iter(self.place.iter()).wait(self.waiter.wait);
+        *self = Feed::with_interrupter(&file, &options, interrupter)?;
         self.start_threaded();
         Ok(true)
     }
-
-    /// Looks, then sleeps. Returns as soon as there may be news, and now and then.
-    fn rest(&mut self, at_most: Duration) -> Result<()> {
-        let spin = self.spin.min(at_most).min(FILE_CHECK_INTERVAL);
-        if !spin.is_zero() {
-            if self.spin_for(spin) {
-                return Ok(());
-            }
-            self.spin -= spin;
-        }
-        let left = at_most.saturating_sub(spin);
-        if self.spin.is_zero() && !left.is_zero() { self.sleep(left) } else { Ok(()) }
-    }
-
-    /// Looks for a moment; whether there may be news.
-    fn spin_for(&self, at_most: Duration) -> bool {
-        let topic = self.file.transport();
-        let started = Instant::now();
-        let mut looks = LOOKS;
-        loop {
-            if topic.spin_for_news(&self.cursor, looks) {
-                return true;
-            }
-            let looked = started.elapsed();
-            if looked > at_most || self.interrupter.is_interrupted() {
-                return false;
-            }
-            if Wait::relax(looked) {
-                looks = 1;
-            }
-        }
-    }
-
-    fn sleep(&mut self, at_most: Duration) -> Result<()> {
-        if self.file.mode() == Mode::ReadOnly {
-            self.interrupter.pause(at_most.min(POLL));
-            return Ok(());
-        }
-        let (topic, cursor, interrupter) = (self.file.transport(), &self.cursor, &self.interrupter);
-        let slept =
-            topic.sleep(at_most.min(self.sleep), || topic.may_have_news(cursor) || interrupter.is_interrupted());
-        self.sleep = (self.sleep * 2).min(LONGEST_SLEEP);
-        slept.map_err(|source| self.file.error(source))
-    }
-
-    /// Waits after an error that may last.
-    pub(crate) fn pause_after(&self, error: &Error) {
-        let passing = match error {
-            Error::BadMessage { .. } => true,
-            Error::Topic { cause, .. } => {
-                matches!(cause, a0_core::Error::Corrupt(_) | a0_core::Error::Lock(LockError::TimedOut { .. }))
-            }
-            _ => false,
-        };
-        if !passing {
-            self.interrupter.pause(LONGEST_SLEEP);
-        }
-    }
 }
 
-fn parse<'a>(file: &File, bytes: &'a [u8], received: Received) -> Result<Message<'a>> {
-    let Received { seq, missed, .. } = received;
+pub(super) fn parse<'a>(file: &File, bytes: &'a [u8], received: &Received) -> Result<Message<'a>> {
+    let Received { seq, missed, .. } = *received;
     match PacketView::parse(bytes) {
         Ok(packet) => Ok(Message { packet, seq, missed }),
         Err(cause) => Err(Error::BadMessage { path: file.path().to_owned(), seq, missed, cause }),

@@ -1,157 +1,25 @@
-//! Looking at messages without copying them.
+//! Reading messages where they lie: without the lock, to be checked afterwards, or under it.
 
-use std::time::Duration;
-
-use a0_core::{Mem, RawMem, Received};
-use a0_linux::{AccessLock, Mapping};
+use a0_core::{Mem, Received};
 
 use crate::error::{Error, Result};
 use crate::message::Message;
-use crate::packet::PacketView;
-use crate::reader::feed::{Feed, lock_to_read};
-use crate::reader::sync::ReaderSync;
-
-type Transport = a0_core::Transport<RawMem<Mapping>, AccessLock>;
-
-/// Bytes of a message that are copied at first, at most: nearly always all that precedes the payload.
-pub(super) const HEAD: usize = 1024;
-
-/// Bytes that processors exchange at a time.
-const CACHE_LINE: usize = 64;
-
-/// Bytes that [`View::for_each_chunk`] hands out at a time.
-const CHUNK: usize = 4096;
-
-/// Where the number of headers stands in a packet, and the offset of its payload if there are none.
-const COUNT_AT: usize = 37;
-const OFFSET_AT: usize = 45;
-const WORD: usize = 8;
-const ENTRY: usize = 16;
-
-/// A message in the topic itself, looked at without the lock: see [`SubscriberSync::read_in_place`].
-///
-/// Its id and headers were copied and are sound. Its payload stays where it is, and a publisher may need the room at
-/// any moment: so whatever is learnt of the payload counts only if the call that gave the view says in the end that the
-/// message was still there. Until then it can be anything: use it to compute, not to decide what cannot be undone.
-///
-/// No reference to the payload is handed out, only copies of the parts asked for.
-///
-/// [`SubscriberSync::read_in_place`]: crate::SubscriberSync::read_in_place
-#[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
-    /// Without payload.
-    head: PacketView<'a>,
-    topic: &'a Transport,
-    received: Received,
-}
-
-impl<'a> View<'a> {
-    /// The packet's id.
-    pub fn id(&self) -> &'a str {
-        self.head.id()
-    }
-
-    /// All headers, keys and values.
-    pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'a str, &'a str)> + Clone + use<'a> {
-        self.head.headers()
-    }
-
-    /// Value of the first header with this key.
-    pub fn header(&self, key: &str) -> Option<&'a str> {
-        self.head.header(key)
-    }
-
-    /// Sequence number in the topic.
-    pub fn seq(&self) -> u64 {
-        self.received.seq
-    }
-
-    /// Messages right before this one that the reader did not get, as [`Message::missed`].
-    pub fn missed(&self) -> u64 {
-        self.received.missed
-    }
-
-    /// Bytes of payload.
-    pub fn len(&self) -> usize {
-        self.received.len - self.head.as_bytes().len()
-    }
-
-    /// Whether there is no payload.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Copies the payload from byte `at` on, as much as fits into the slice; `None` if there is less.
-    #[must_use = "nothing was copied if it is `None`"]
-    pub fn copy_to(&self, at: usize, into: &mut [u8]) -> Option<()> {
-        self.len().checked_sub(into.len()).filter(|last| at <= *last)?;
-        let payload = self.received.offset + self.head.as_bytes().len() as u64;
-        self.topic.mem().read(payload + at as u64, into);
-        Some(())
-    }
-
-    /// The `N` bytes of payload from byte `at` on: `u32::from_le_bytes(view.array(0)?)`. `None` if there are less.
-    #[inline]
-    pub fn array<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
-        let mut bytes = [0; N];
-        self.copy_to(at, &mut bytes)?;
-        Some(bytes)
-    }
-
-    /// Hands out copies of the payload, front to back, 4096 bytes at a time; the last one may be shorter.
-    pub fn for_each_chunk(&self, mut look: impl FnMut(&[u8])) {
-        let mut bytes = [0; CHUNK];
-        for at in (0..self.len()).step_by(CHUNK) {
-            let chunk = &mut bytes[..CHUNK.min(self.len() - at)];
-            if self.copy_to(at, chunk).is_some() {
-                look(chunk);
-            }
-        }
-    }
-
-    /// A copy of the `T` in the payload from byte `at` on, at any address; `None` if there are too few bytes. Feature
-    /// `zerocopy`.
-    #[cfg(feature = "zerocopy")]
-    pub fn read_as<T: zerocopy::FromBytes + zerocopy::IntoBytes>(&self, at: usize) -> Option<T> {
-        let mut value = T::new_zeroed();
-        self.copy_to(at, value.as_mut_bytes())?;
-        Some(value)
-    }
-
-    /// Whether all that was learnt until now is sound. If not, it never will be, and there is no use in going on.
-    pub fn is_intact(&self) -> bool {
-        self.topic.is_intact(&self.received)
-    }
-}
-
-/// How many bytes precede the payload, or, if too few are there to tell, how many tell it. More than there can be if the
-/// answer makes no sense.
-fn head_len(bytes: &[u8]) -> usize {
-    let word = |at: usize| {
-        let bytes = bytes.get(at..)?.first_chunk::<WORD>()?;
-        Some(usize::try_from(u64::from_le_bytes(*bytes)).unwrap_or(usize::MAX))
-    };
-    let Some(count) = word(COUNT_AT) else { return OFFSET_AT + WORD };
-    let offset_at = count.saturating_mul(ENTRY).saturating_add(OFFSET_AT);
-    let end = offset_at.saturating_add(WORD);
-    match word(offset_at) {
-        Some(offset) if offset < end => usize::MAX,
-        Some(offset) => offset,
-        None => end,
-    }
-}
+use crate::reader::feed::{Feed, lock_to_read, parse};
+use crate::reader::view::{CACHE_LINE, HEAD, View, head_len};
+use crate::slices;
 
 impl Feed {
     /// Hands out a view of the next message, without the lock.
     pub(crate) fn poll_view<R>(&mut self, look: impl FnOnce(View<'_>) -> R) -> Result<Option<R>> {
         let most = self.head;
-        let before = self.cursor;
-        let Some(received) = self.poll_first(most)? else { return Ok(None) };
+        let before = self.place.cursor;
+        let Some(copied) = self.poll_first(most)? else { return Ok(None) };
+        let received = *copied;
         let topic = self.file.transport();
         // Where the lock is needed to read, it is needed until the end.
-        let locked = if topic.needs_lock_to_read() { lock_to_read(&self.file, self.patience)? } else { None };
+        let locked = if topic.needs_lock_to_read() { lock_to_read(&self.file, self.lock_timeout)? } else { None };
         if topic.needs_lock_to_read() && locked.is_none() {
-            self.cursor = before;
+            self.place.cursor = before;
             return Ok(None);
         }
         let overwritten = || {
@@ -161,14 +29,14 @@ impl Feed {
 
         let mut have = received.len.min(most);
         loop {
-            let bytes = self.buffer.first(have);
+            let bytes = self.copies.alone.first(have);
             // If it says more than there is, it is no packet; then all of it says why.
             let needed = head_len(bytes).min(received.len);
             if needed <= have {
                 have = needed;
                 break;
             }
-            let room = self.buffer.room(&self.file, received.offset, needed);
+            let room = self.copies.alone.room(&self.file, received.offset, needed);
             let copied = room.map(|room| topic.mem().read(received.offset, room));
             if !topic.is_intact(&received) {
                 return Err(overwritten());
@@ -180,50 +48,32 @@ impl Feed {
             have = needed;
         }
         self.head = have.next_multiple_of(CACHE_LINE).min(HEAD);
-        let mut start = received;
-        start.len = have;
-        let head = self.message(start)?.packet;
+        let head = parse(&self.file, self.copies.alone.first(have), &received)?.packet;
         let result = look(View { head, topic, received });
         let intact = topic.is_intact(&received);
         drop(locked);
         if intact { Ok(Some(result)) } else { Err(overwritten()) }
     }
-}
 
-impl ReaderSync {
-    /// Looks at the next message without copying it and without the lock; see
-    /// [`SubscriberSync::read_in_place`](crate::SubscriberSync::read_in_place).
-    ///
-    /// # Errors
-    /// [`Error::Overwritten`], or as [`ReaderSync::read`].
-    pub fn read_in_place<R>(&mut self, look: impl FnOnce(View<'_>) -> R) -> Result<Option<R>> {
-        let found = self.feed.poll_view(look)?;
-        self.feed.or_removed(found)
-    }
-
-    /// Waits for the next message, at most `timeout` (a `Duration`, or `None` for as long as it takes), and looks at it
-    /// without copying it and without the lock.
-    ///
-    /// # Errors
-    /// [`Error::Overwritten`], or as [`ReaderSync::read_blocking`].
-    pub fn read_in_place_blocking<R>(
-        &mut self,
-        timeout: impl Into<Option<Duration>>,
-        look: impl FnOnce(View<'_>) -> R,
-    ) -> Result<R> {
-        let mut look = Some(look);
-        self.feed.wait_with(timeout.into(), |feed| {
-            feed.poll_view(|view| look.take().map(|look| look(view))).map(Option::flatten)
-        })
-    }
-
-    /// Looks at the next message in place, under the lock; see
-    /// [`SubscriberSync::read_locked`](crate::SubscriberSync::read_locked).
-    ///
-    /// # Errors
-    /// As [`ReaderSync::read`], and those of locking; read-only files cannot be locked.
-    pub fn read_locked<R>(&mut self, look: impl FnOnce(Message<'_>) -> R) -> Result<Option<R>> {
-        let found = self.feed.poll_in_place(look)?;
-        self.feed.or_removed(found)
+    /// Hands out the next message in place, under the lock; nothing if that is not to be had.
+    pub(crate) fn poll_in_place<R>(&mut self, look: impl FnOnce(Message<'_>) -> R) -> Result<Option<R>> {
+        self.copies.batch.forget();
+        if !self.file.transport().may_have_news(&self.place.cursor) {
+            return Ok(None);
+        }
+        let locked = lock_to_read(&self.file, self.lock_timeout)?;
+        self.contended = locked.is_none();
+        let Some(locked) = locked else { return Ok(None) };
+        let select = self.place.select(|| Ok(locked.state())).map_err(|cause| self.file.error(cause))?;
+        let (file, mut taken) = (&self.file, false);
+        let found = slices::look(&locked, &mut self.place.cursor, select, |received, bytes| {
+            taken = true;
+            parse(file, bytes, &received).map(look)
+        });
+        drop(locked);
+        if taken {
+            self.place.has_taken();
+        }
+        found.map_err(|cause| self.file.error(cause))?.transpose()
     }
 }

@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use a0_core::Received;
-
 use crate::error::Result;
 use crate::file::File;
 use crate::message::Message;
+use crate::reader::copies::Copied;
 use crate::reader::feed::Feed;
+use crate::reader::view::View;
 use crate::reader::{Interrupter, ReaderOptions};
 
 /// Reads packets from a file when asked to; takes no lock. See [`SubscriberSync`](crate::SubscriberSync), which is the
 /// same by topic name.
 #[derive(Debug)]
 pub struct ReaderSync {
-    pub(super) feed: Feed,
+    feed: Feed,
 }
 
 impl ReaderSync {
@@ -44,7 +44,7 @@ impl ReaderSync {
     pub fn read(&mut self) -> Result<Option<Message<'_>>> {
         let found = self.feed.poll()?;
         match self.feed.or_removed(found)? {
-            Some(received) => self.feed.message(received).map(Some),
+            Some(copied) => self.feed.message(&copied).map(Some),
             None => Ok(None),
         }
     }
@@ -77,10 +77,10 @@ impl ReaderSync {
 
     /// Hands out a message and those that were copied with it; gives how many.
     #[inline]
-    fn hand_out(&mut self, first: Received, mut each: impl FnMut(Result<Message<'_>>)) -> usize {
+    fn hand_out(&mut self, first: Copied, mut each: impl FnMut(Result<Message<'_>>)) -> usize {
         let (mut next, mut count) = (Some(first), 0);
-        while let Some(received) = next {
-            each(self.feed.message(received));
+        while let Some(copied) = next {
+            each(self.feed.message(&copied));
             count += 1;
             next = self.feed.poll_waiting();
         }
@@ -93,8 +93,44 @@ impl ReaderSync {
     /// [`Error::Timeout`](crate::Error::Timeout), [`Error::Interrupted`](crate::Error::Interrupted),
     /// [`Error::TopicRemoved`](crate::Error::TopicRemoved), or as [`ReaderSync::read`].
     pub fn read_blocking(&mut self, timeout: impl Into<Option<Duration>>) -> Result<Message<'_>> {
-        let received = self.feed.wait(timeout.into())?;
-        self.feed.message(received)
+        let copied = self.feed.wait(timeout.into())?;
+        self.feed.message(&copied)
+    }
+
+    /// Looks at the next message without copying it and without the lock; see
+    /// [`SubscriberSync::read_in_place`](crate::SubscriberSync::read_in_place).
+    ///
+    /// # Errors
+    /// [`Error::Overwritten`](crate::Error::Overwritten), or as [`ReaderSync::read`].
+    pub fn read_in_place<R>(&mut self, look: impl FnOnce(View<'_>) -> R) -> Result<Option<R>> {
+        let found = self.feed.poll_view(look)?;
+        self.feed.or_removed(found)
+    }
+
+    /// Waits for the next message, at most `timeout` (a `Duration`, or `None` for as long as it takes), and looks at it
+    /// without copying it and without the lock.
+    ///
+    /// # Errors
+    /// [`Error::Overwritten`](crate::Error::Overwritten), or as [`ReaderSync::read_blocking`].
+    pub fn read_in_place_blocking<R>(
+        &mut self,
+        timeout: impl Into<Option<Duration>>,
+        look: impl FnOnce(View<'_>) -> R,
+    ) -> Result<R> {
+        let mut look = Some(look);
+        self.feed.wait_with(timeout.into(), |feed| {
+            feed.poll_view(|view| look.take().map(|look| look(view))).map(Option::flatten)
+        })
+    }
+
+    /// Looks at the next message in place, under the lock; see
+    /// [`SubscriberSync::read_locked`](crate::SubscriberSync::read_locked).
+    ///
+    /// # Errors
+    /// As [`ReaderSync::read`], and those of locking; read-only files cannot be locked.
+    pub fn read_locked<R>(&mut self, look: impl FnOnce(Message<'_>) -> R) -> Result<Option<R>> {
+        let found = self.feed.poll_in_place(look)?;
+        self.feed.or_removed(found)
     }
 
     /// A handle for other threads that ends a blocked read.

@@ -49,8 +49,8 @@ impl Reader {
         callback: impl FnMut(Result<Message<'_>>) + Send + 'static,
     ) -> Result<Reader> {
         let thread = Counting::start(file, &options.into(), callback, |feed, callback| {
-            let received = feed.wait_with(None, Feed::poll_ahead)?;
-            feed.message(received).map(|message| callback(Ok(message)))
+            let copied = feed.wait_with(None, Feed::poll_ahead)?;
+            feed.message(&copied).map(|message| callback(Ok(message)))
         })?;
         Ok(Reader { thread })
     }

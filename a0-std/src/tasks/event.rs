@@ -88,7 +88,7 @@ impl SubscriberFd {
             let _ = rustix::io::read(event, &mut [0; 8]);
             Tell::Event(Arc::clone(event))
         })?;
-        received.map(|received| self.follower.message(received)).transpose()
+        received.map(|received| self.follower.message(&received)).transpose()
     }
 
     /// The file that is read now.

@@ -1,11 +1,10 @@
 //! A reader that never waits, but has itself told when to look again.
 
-use a0_core::Received;
-
 use crate::error::{Error, Result};
 use crate::file::File;
 use crate::message::Message;
 use crate::reader::ReaderOptions;
+use crate::reader::copies::Copied;
 use crate::reader::feed::Feed;
 use crate::tasks::helper::{Bell, Tell};
 
@@ -26,12 +25,12 @@ impl Follower {
     }
 
     /// The next message. If there is none, `tell` says who is to be told when to ask again.
-    pub(crate) fn next(&mut self, tell: impl FnOnce() -> Tell) -> Result<Option<Received>> {
+    pub(crate) fn next(&mut self, tell: impl FnOnce() -> Tell) -> Result<Option<Copied>> {
         loop {
-            if let Some(received) = self.feed.poll_ahead()? {
+            if let Some(copied) = self.feed.poll_ahead()? {
                 // From somebody who had not noticed, if the removal was told before; then it is told again behind that.
                 self.removed = false;
-                return Ok(Some(received));
+                return Ok(Some(copied));
             }
             if self.removed {
                 // What cannot be opened now may be sound by the next look.
@@ -49,8 +48,8 @@ impl Follower {
         }
     }
 
-    pub(crate) fn message(&self, received: Received) -> Result<Message<'_>> {
-        self.feed.message(received)
+    pub(crate) fn message(&self, copied: &Copied) -> Result<Message<'_>> {
+        self.feed.message(copied)
     }
 
     pub(crate) fn file(&self) -> &File {

@@ -91,7 +91,7 @@ impl Stream for SubscriberStream {
                 *given = 0;
                 Poll::Pending
             }
-            Ok(Some(received)) => Poll::Ready(Some(follower.message(received).map(MessageBuf::from))),
+            Ok(Some(received)) => Poll::Ready(Some(follower.message(&received).map(MessageBuf::from))),
             Err(error) => Poll::Ready(Some(Err(error))),
         }
     }

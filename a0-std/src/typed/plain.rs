@@ -4,7 +4,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::codec::{self, Plain, wrong_size};
 use crate::error::Result;
-use crate::reader::in_place::View;
+use crate::reader::view::View;
 use crate::typed::publisher::TypedPublisher;
 use crate::typed::subscriber::TypedSubscriberSync;
 use crate::typed::{Schema, bad_payload, check, check_message};
