@@ -1,4 +1,7 @@
 //! The commands, one file each.
+//!
+//! A command has three lines here: its module, its variant of [`Command`], whose place is its place in the help, and its arm in
+//! [`Command::run`]. Help, manual page and completions follow from its `Args`.
 
 mod bw;
 mod cfg;
@@ -56,7 +59,7 @@ Examples:
   a0 doctor                       what is wrong, and what helps
 
 Exit codes:
-  0  done; also when whoever reads the output has closed it
+  0  done, or the reader of the output has closed it
   1  an error, said in one line that starts with 'a0: '
   2  wrong usage
   3  timed out
@@ -100,7 +103,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// What the command line says. Ends the process where that is nothing that can be done.
+    /// Returns the command that the command line asks for. Ends the process with a message if there is none.
     pub(crate) fn from_args() -> Command {
         let mut args = std::env::args_os().skip(1).peekable();
         match args.peek() {
@@ -113,7 +116,7 @@ impl Command {
         }
     }
 
-    /// Does it.
+    /// Runs the command.
     pub(crate) fn run(self, stop: &Stop) -> Outcome {
         match self {
             Command::Pub(args) => args.run(stop),

@@ -15,10 +15,10 @@ use crate::stop::Stop;
 /// When to end.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Limits {
-    /// End after so many messages
+    /// End after this many messages
     #[arg(short = 'n', long)]
     count: Option<u64>,
-    /// End after so long, however many messages have come by then
+    /// End after this time, however many messages have come
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
 }

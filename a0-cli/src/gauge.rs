@@ -22,7 +22,7 @@ use crate::target;
 pub(crate) use spread::Spread;
 
 /// Messages of one topic before the others have their turn.
-const TURN: u32 = 256;
+const MESSAGE_BUDGET: u32 = 256;
 
 /// What is measured for how long, and how it is printed.
 #[derive(Debug, Args)]
@@ -33,13 +33,13 @@ pub(crate) struct Watching {
     /// The names are topics of this protocol
     #[arg(short, long, value_name = "PROTOCOL", value_parser = PossibleValuesParser::new(Protocol::ALL.iter().map(|protocol| protocol.name())))]
     protocol: Option<String>,
-    /// Measure for so long, print, and begin again
+    /// Length of a window: measure, print, and begin again
     #[arg(short, long, value_name = "SECONDS", value_parser = window, default_value = "1")]
     window: Duration,
-    /// End after so many windows
+    /// End after this many windows
     #[arg(short = 'n', long)]
     count: Option<u64>,
-    /// End after so long; the last window may be shorter
+    /// End after this time; the last window may be shorter
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     duration: Option<Duration>,
     /// How to print
@@ -147,7 +147,7 @@ fn measure<G: Gauge>(meters: &mut [Meter<G>], board: &mut Board, stop: &Stop, du
 impl<G: Gauge> Meter<G> {
     /// Measures what has come; whether there was anything.
     fn take(&mut self) -> Outcome<bool> {
-        for turn in 0..TURN {
+        for turn in 0..MESSAGE_BUDGET {
             match self.tap.read()? {
                 Found::Message(message) => {
                     self.window.messages += 1;

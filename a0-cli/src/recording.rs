@@ -7,10 +7,11 @@
 //! channel's metadata hold the rule, and gaps tell nothing of losses.
 
 mod chunk;
+pub(crate) mod reader;
 pub(crate) mod rules;
-pub(crate) mod sink;
-pub(crate) mod source;
+pub(crate) mod split;
 mod summary;
+pub(crate) mod writer;
 
 use std::path::PathBuf;
 

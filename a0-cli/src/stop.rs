@@ -25,24 +25,24 @@ use crate::end::{End, Outcome, StopReason};
 const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
 /// How long a command that asked for time is waited for: it may be stuck in a write to a pipe that nobody empties.
-const GRACE: Duration = Duration::from_secs(2);
+const END_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Whether and why to end. Clones are the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Stop {
-    shared: Arc<Shared>,
+    shared: Arc<StopState>,
     /// The signals that were blocked when this process was started.
     mask: SigSet,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
+struct StopState {
+    state: Mutex<StopFacts>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct StopFacts {
     reason: Option<StopReason>,
     blocked: Option<Blocked>,
     /// Another program that runs on behalf of this one. Signals are its business then.
@@ -199,7 +199,7 @@ impl Stop {
             blocked.interrupt();
         }
         self.shared.changed.notify_all();
-        let deadline = Instant::now() + GRACE;
+        let deadline = Instant::now() + END_TIMEOUT;
         while state.holds > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -211,7 +211,7 @@ impl Stop {
         std::process::exit(reason.exit_code().into())
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, StopFacts> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

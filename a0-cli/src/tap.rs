@@ -9,7 +9,7 @@ use crate::end::{End, Outcome};
 use crate::inspect::{self, Condition};
 
 /// Between two looks whether the file is there.
-const PATROL: Duration = Duration::from_millis(100);
+const FILE_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A topic's messages for as long as there are any, in whichever file has its name.
 pub(crate) struct Tap {
@@ -71,7 +71,7 @@ impl Tap {
         if now < self.next_look {
             return Ok(false);
         }
-        self.next_look = now + PATROL;
+        self.next_look = now + FILE_CHECK_INTERVAL;
         let removed = match &self.reader {
             Some(reader) => reader.file().is_removed()?,
             None => false,

@@ -5,7 +5,7 @@
 //! | 0 | 9 | magic `ALEPHZERO` |
 //! | 9 | 3 | version: major, minor, patch |
 //! | 12 | 1 | initialized |
-//! | 16 | 8 + 8 | robust-list links of the lock, written by 0.3 C programs only |
+//! | 16 | 8 + 8 | robust-list links of the lock: [`header::MUTEX_NEXT`], [`header::MUTEX_PREV`] |
 //! | 32 | 4 | lock word |
 //! | 36 | 4 | [`header::FOREIGN`] |
 //! | 40 | 4 | [`header::EVENTS`] |

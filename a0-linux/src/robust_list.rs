@@ -30,7 +30,6 @@
 //! The price: of a robust mutex that is locked while the head is ours, the kernel learns nothing if the thread dies then.
 //!
 //! Which head is registered may change, so the kernel is asked whenever there is time, and now and then in any case.
-#![allow(unsafe_code)]
 
 use core::ffi::c_void;
 

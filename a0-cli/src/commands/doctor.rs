@@ -2,10 +2,10 @@
 
 mod finding;
 mod kernel;
-mod locks;
 mod logout;
 mod machine;
 mod names;
+mod observed_lock;
 mod place;
 mod topics;
 mod tree;
@@ -91,7 +91,7 @@ fn examine() -> Report {
         let mut topics = topics::Topics::new(&place, templates);
         tree::walk(&mut report, &place.root, |report, entry| topics.examine(report, entry));
         logout::examine(&mut report, &place, &topics.owners);
-        locks::examine(&mut report, topics.held);
+        observed_lock::examine(&mut report, topics.held);
     }
     report
 }

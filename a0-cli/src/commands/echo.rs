@@ -47,10 +47,10 @@ pub(crate) struct Args {
     /// How to go on
     #[arg(long, value_enum, default_value_t = Step::Next)]
     iter: Step,
-    /// End after so many messages
+    /// End after this many messages
     #[arg(short = 'n', long)]
     count: Option<u64>,
-    /// End after so long, however many messages have come by then
+    /// End after this time, however many messages have come
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
     /// How to print

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::console::{Escaped, Json, Table, output};
 use crate::end::Outcome;
 use crate::quantity::human;
-use crate::recording::source::{Item, Recorded, Source};
+use crate::recording::reader::{Item, Recorded, RecordingReader};
 use crate::recording::{Counts, TALLY};
 use crate::render::Format;
 
@@ -77,7 +77,7 @@ impl Span {
 
 impl Args {
     pub(crate) fn run(self) -> Outcome {
-        let mut source = Source::open_without_contents(&self.file)?;
+        let mut source = RecordingReader::open_without_contents(&self.file)?;
         let mut topics: BTreeMap<(String, String), Facts> = BTreeMap::new();
         let mut span = Span::default();
         while let Some(item) = source.next()? {
@@ -99,7 +99,7 @@ impl Args {
         Ok(())
     }
 
-    fn text(&self, source: &Source, span: Span, topics: &BTreeMap<(String, String), Facts>) -> String {
+    fn text(&self, source: &RecordingReader, span: Span, topics: &BTreeMap<(String, String), Facts>) -> String {
         let messages: u64 = topics.values().map(|facts| facts.messages).sum();
         let complete = match (source.is_complete(), source.problem()) {
             (true, None) => "yes".to_owned(),
@@ -144,7 +144,7 @@ impl Args {
         text
     }
 
-    fn object(&self, source: &Source, span: Span, topics: &BTreeMap<(String, String), Facts>) -> Value {
+    fn object(&self, source: &RecordingReader, span: Span, topics: &BTreeMap<(String, String), Facts>) -> Value {
         let topic = |((topic, protocol), facts): (&(String, String), &Facts)| {
             json!({
                 "topic": topic,

@@ -16,7 +16,8 @@ use crate::console::{complain, output};
 use crate::end::{End, Outcome};
 use crate::quantity::{bytes, human, seconds};
 use crate::recording::rules::Rules;
-use crate::recording::sink::{Plan, Sink};
+use crate::recording::split::Split;
+use crate::recording::writer::{RecordingWriter, WriterOptions};
 use crate::recording::{LONGEST_PACKET, PROTOCOLS};
 use crate::regular;
 use crate::render::Format;
@@ -25,13 +26,13 @@ use recorder::Recorder;
 use selection::Finder;
 
 /// How often to look for messages.
-const POLL: Duration = Duration::from_millis(2);
+const READ_INTERVAL: Duration = Duration::from_millis(2);
 
 /// How long to go on at the end with what has come already.
-const LAST: Duration = Duration::from_millis(500);
+const LAST_READ_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How often to tell how it goes.
-const TELL: Duration = Duration::from_millis(250);
+const STATUS_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Record topics into an MCAP file
 ///
@@ -82,16 +83,16 @@ count from now on (with --history, also those of the past). Messages before a tr
 --buffer bytes; what a trigger wants but is gone by then is counted as given up. A message that several policies save is \
 recorded once. What a short window saves is written when no longer one can want what came before.")]
 pub(crate) struct Args {
-    /// Which topics; quote it, or the shell takes it for files
+    /// Topics to record; quote the pattern, or the shell takes it for files
     #[arg(value_name = "TOPIC-GLOB", default_value = "**")]
     patterns: Vec<String>,
-    /// Where to; a file that exists is not overwritten
+    /// File to write; one that exists is not overwritten
     #[arg(short, long, value_name = "FILE", required_unless_present_any = ["rules", "rules_topic", "check"])]
     output: Option<PathBuf>,
     /// Only topics of this protocol (may be repeated)
     #[arg(short, long, value_name = "PROTOCOL", value_parser = PossibleValuesParser::new(PROTOCOLS))]
     protocol: Vec<String>,
-    /// Begin with what is there already
+    /// Also record the messages that are there already
     #[arg(long)]
     history: bool,
     /// Record what the rules in this file say
@@ -109,19 +110,19 @@ pub(crate) struct Args {
     /// Memory for messages that may yet be wanted by a trigger
     #[arg(long, value_name = "BYTES", value_parser = bytes, requires = "ruled", default_value = "256M")]
     buffer: u64,
-    /// Begin another file when one has so many bytes; it may be a little more
+    /// Start a new file once the current one has reached this many bytes
     #[arg(long, value_name = "BYTES", value_parser = some_bytes)]
     split_size: Option<u64>,
-    /// Begin another file after so long
+    /// Start a new file once the current one is this old
     #[arg(long, value_name = "SECONDS", value_parser = some_seconds)]
     split_time: Option<Duration>,
     /// How to compress
     #[arg(long, value_enum, default_value_t = Compression::None)]
     compression: Compression,
-    /// Write to the file at least so often
+    /// Longest time that a message waits in memory
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "1")]
     flush: Duration,
-    /// End after so long
+    /// End after this time
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     duration: Option<Duration>,
 }
@@ -147,41 +148,41 @@ impl Args {
         let finder = self.finder(rules.as_ref())?;
         let mut recorder = Recorder::new(finder, rules, self.history, self.buffer)?;
         let _hold = stop.hold();
-        let mut sink = Sink::create(&output, plan)?;
-        self.record(stop, &mut recorder, &mut sink)
+        let mut writer = RecordingWriter::create(&output, plan)?;
+        self.record(stop, &mut recorder, &mut writer)
     }
 
-    fn record(&self, stop: &Stop, recorder: &mut Recorder, sink: &mut Sink) -> Outcome {
+    fn record(&self, stop: &Stop, recorder: &mut Recorder, writer: &mut RecordingWriter) -> Outcome {
         let started = Instant::now();
         let end = self.duration.and_then(|duration| started.checked_add(duration));
         let mut board = Board::new(output()?, Format::Text);
         let mut tell = started;
         while stop.reason().is_none() && end.is_none_or(|end| Instant::now() < end) {
-            let idle = recorder.record(sink)?;
+            let idle = recorder.record(writer)?;
             let now = Instant::now();
-            sink.look_after(now)?;
+            writer.look_after(now)?;
             if now >= tell && board.is_live() {
                 // What cannot be shown, because the terminal was closed, is no reason to end.
-                let _ = board.show(&[format!("{}{}", describe(sink, recorder, started), recorder.waiting())]);
-                tell = now + TELL;
+                let _ = board.show(&[format!("{}{}", describe(writer, recorder, started), recorder.waiting())]);
+                tell = now + STATUS_INTERVAL;
             }
             if idle {
-                stop.sleep_until(now + POLL);
+                stop.sleep_until(now + READ_INTERVAL);
             }
         }
         // What has come before the end, unless it does not stop coming.
-        let last = Instant::now() + LAST;
+        let last = Instant::now() + LAST_READ_TIMEOUT;
         recorder.hurry();
-        while !recorder.record(sink)? && Instant::now() < last {}
-        recorder.finish(sink)?;
-        sink.finish()?;
-        let size = human(sink.bytes());
-        let files = match sink.files() {
+        while !recorder.record(writer)? && Instant::now() < last {}
+        recorder.finish(writer)?;
+        writer.finish()?;
+        let size = human(writer.bytes());
+        let files = match writer.files() {
             1 => String::new(),
             files => format!(" in {files} files"),
         };
-        board.last(&format!("{}, {size}{files}", describe(sink, recorder, started)))?;
-        if sink.is_incomplete() { Err(End::Told) } else { Ok(()) }
+        board.last(&format!("{}, {size}{files}", describe(writer, recorder, started)))?;
+        if writer.is_incomplete() { Err(End::Told) } else { Ok(()) }
     }
 
     fn finder(&self, rules: Option<&Rules>) -> Outcome<Finder> {
@@ -223,15 +224,15 @@ impl Args {
         Ok(path)
     }
 
-    fn plan(&self, rules: Option<&Rules>) -> Plan {
+    fn plan(&self, rules: Option<&Rules>) -> WriterOptions {
         let compression = match self.compression {
             Compression::None => None,
             Compression::Zstd => Some(mcap::Compression::Zstd),
             Compression::Lz4 => Some(mcap::Compression::Lz4),
         };
-        let split_size = self.split_size.or_else(|| rules.and_then(|rules| rules.split_size));
-        let split_time = self.split_time.or_else(|| rules.and_then(|rules| rules.split_time));
-        Plan { compression, split_size, split_time, flush: self.flush, longest: LONGEST_PACKET }
+        let by_rules = rules.map(|rules| rules.split).unwrap_or_default();
+        let split = Split { size: self.split_size.or(by_rules.size), time: self.split_time.or(by_rules.time) };
+        WriterOptions { compression, split, flush: self.flush, longest: LONGEST_PACKET }
     }
 }
 
@@ -252,8 +253,8 @@ fn dated(savepath: &Path) -> PathBuf {
 }
 
 /// `FILE: N messages of T topics in S s; what is not recorded; losses`.
-fn describe(sink: &Sink, recorder: &Recorder, started: Instant) -> String {
-    let counts = sink.counts();
+fn describe(writer: &RecordingWriter, recorder: &Recorder, started: Instant) -> String {
+    let counts = writer.counts();
     let seconds = started.elapsed().as_secs_f64();
     let dropped = match recorder.left_out() {
         None => String::new(),
@@ -261,9 +262,9 @@ fn describe(sink: &Sink, recorder: &Recorder, started: Instant) -> String {
     };
     format!(
         "{}: {} messages of {} topics in {seconds:.1} s{dropped}{}",
-        sink.path().display(),
+        writer.path().display(),
         counts.messages,
-        sink.topics(),
+        writer.topics(),
         counts.losses()
     )
 }

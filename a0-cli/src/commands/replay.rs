@@ -17,7 +17,7 @@ use crate::console::{complain, output};
 use crate::end::{End, Outcome};
 use crate::follow::going_on;
 use crate::quantity::{bytes, seconds};
-use crate::recording::source::{Item, Recorded, Source};
+use crate::recording::reader::{Item, Recorded, RecordingReader};
 use crate::recording::{ENCODING, PROTOCOLS};
 use crate::render::Format;
 use crate::stop::Stop;
@@ -25,10 +25,10 @@ use crate::stop::Stop;
 const EVERYTHING: &str = "**";
 
 /// Between two looks whether a topic's file is there.
-const PATROL: Duration = Duration::from_millis(100);
+const FILE_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How often to tell how it goes.
-const TELL: Duration = Duration::from_millis(250);
+const STATUS_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Publish what was recorded, with the same timing
 ///
@@ -68,10 +68,10 @@ pub(crate) struct Args {
     /// Publish topic A under the name B (may be repeated)
     #[arg(short = 'm', long = "topic-map", value_name = "A=B", value_parser = renaming)]
     topic_map: Vec<(String, String)>,
-    /// Leave out what comes before so many seconds of the recording
+    /// Skip this much time at the start of the recording
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "0")]
     start: Duration,
-    /// Leave out what comes after so many seconds of the recording
+    /// Stop at this time of the recording
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     end: Option<Duration>,
     /// Size of the files of topics that have to be created [default: 16M]
@@ -140,7 +140,7 @@ impl Args {
         let started = Instant::now();
         let addresses = Addresses::new(&self.protocol)?;
         let mut player = Player { args: &self, stop, globs, addresses, targets, board, tell: started, report };
-        let mut source = Source::open(&self.file)?;
+        let mut source = RecordingReader::open(&self.file)?;
         self.check_topic_map(&source)?;
         loop {
             let before = player.report.messages;
@@ -182,7 +182,7 @@ impl Args {
     }
 
     /// A name that is misspelled would have the topic published under its own.
-    fn check_topic_map(&self, source: &Source) -> Outcome {
+    fn check_topic_map(&self, source: &RecordingReader) -> Outcome {
         if self.topic_map.is_empty() {
             return Ok(());
         }
@@ -203,7 +203,7 @@ impl Args {
 
     /// The topics of a recording that does not say at its end which ones it has.
     fn topics(&self) -> Outcome<BTreeSet<String>> {
-        let (mut source, mut topics) = (Source::open_without_contents(&self.file)?, BTreeSet::new());
+        let (mut source, mut topics) = (RecordingReader::open_without_contents(&self.file)?, BTreeSet::new());
         while let Some(item) = source.next()? {
             if let Item::Message(Recorded { channel, .. }) = item
                 && !topics.contains(&channel.topic)
@@ -219,13 +219,16 @@ impl Args {
         if let Some(size) = self.arena {
             options = options.size(size);
         }
-        Ok(Target { writer: Writer::new(&File::open(path, &options)?), next_look: Instant::now() + PATROL })
+        Ok(Target {
+            writer: Writer::new(&File::open(path, &options)?),
+            next_look: Instant::now() + FILE_CHECK_INTERVAL,
+        })
     }
 }
 
 impl Player<'_> {
     /// Plays the recording once.
-    fn pass(&mut self, source: &mut Source) -> Outcome {
+    fn pass(&mut self, source: &mut RecordingReader) -> Outcome {
         let started = Instant::now();
         let mut first = None;
         while let Some(item) = source.next()? {
@@ -250,13 +253,13 @@ impl Player<'_> {
     }
 
     /// Sleeps until it is time; tells how it goes meanwhile.
-    fn await_due(&mut self, due: Instant, source: &Source) -> Outcome {
+    fn await_due(&mut self, due: Instant, source: &RecordingReader) -> Outcome {
         loop {
             let now = Instant::now();
             if now >= self.tell && self.board.is_live() {
                 let percent = 100 * source.position() / source.size().max(1);
                 self.board.show(&[format!("{} messages, {percent} % of the file", self.report.messages)])?;
-                self.tell = now + TELL;
+                self.tell = now + STATUS_INTERVAL;
             }
             if now >= due || self.stop.reason().is_some() {
                 return Ok(());
@@ -335,7 +338,7 @@ impl Target {
     fn write(&mut self, packet: &Packet) -> Result<(), Error> {
         let (file, now) = (self.writer.file(), Instant::now());
         if now >= self.next_look {
-            self.next_look = now + PATROL;
+            self.next_look = now + FILE_CHECK_INTERVAL;
             if file.is_removed()? {
                 return Err(Error::TopicRemoved { path: file.path().to_owned() });
             }

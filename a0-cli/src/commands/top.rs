@@ -31,7 +31,7 @@ use app::{App, Then};
 use topics::{Sort, Topics};
 
 /// Between two looks whether a key was pressed, or it is time to end.
-const GLANCE: Duration = Duration::from_millis(100);
+const KEY_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// As good as no waiting; with none at all, keys that were read together with the last one would not be looked at.
 const AT_ONCE: Duration = Duration::from_millis(1);
@@ -84,7 +84,7 @@ pub(crate) struct Args {
     /// Only topics of this protocol (may be repeated)
     #[arg(short, long, value_name = "PROTOCOL", value_parser = PossibleValuesParser::new(Protocol::ALL.iter().map(|protocol| protocol.name())))]
     protocol: Vec<String>,
-    /// Look so often
+    /// Time between two updates
     #[arg(short, long, value_name = "SECONDS", value_parser = window, default_value = "1")]
     interval: Duration,
     /// The order at first
@@ -146,7 +146,7 @@ impl Args {
 
 /// Waits a little for keys, and takes them.
 fn keys(app: &mut App) -> io::Result<Then> {
-    let mut wait = GLANCE;
+    let mut wait = KEY_CHECK_INTERVAL;
     for _ in 0..KEYS {
         if !event::poll(wait)? {
             break;

@@ -15,7 +15,7 @@ use crate::inspect::{self, Condition};
 use crate::target;
 
 /// Looks at a message that writers keep getting in the way of.
-const TRIES: u32 = 1000;
+const READ_ATTEMPTS: u32 = 1000;
 
 /// Examine everything that a topic holds
 ///
@@ -98,7 +98,7 @@ pub(crate) fn examine(file: &File, mut report: impl FnMut(&dyn Display)) -> Outc
 fn parse_all(file: &File, last: u64, known: bool, mut report: impl FnMut(String)) -> Outcome<(u64, u64)> {
     let mut reader = ReaderSync::new(file, Init::Oldest)?;
     let (mut sound, mut bad, mut tries) = (0, 0, 0);
-    while tries < TRIES {
+    while tries < READ_ATTEMPTS {
         match reader.read() {
             Ok(Some(message)) if message.seq() > last => break,
             Ok(Some(message)) => {

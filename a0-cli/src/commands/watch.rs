@@ -49,10 +49,10 @@ pub(crate) struct Args {
     /// Not those that are there already
     #[arg(long)]
     new_only: bool,
-    /// End after so many lines
+    /// End after this many lines
     #[arg(short = 'n', long)]
     count: Option<u64>,
-    /// End after so long, however many lines have come by then
+    /// End after this time, however many lines were printed
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
     /// How to print

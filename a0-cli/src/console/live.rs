@@ -65,7 +65,7 @@ fn size() -> (usize, usize) {
     tcgetwinsize(io::stdout()).map_or((0, 0), |size| (size.ws_row.into(), size.ws_col.into()))
 }
 
-/// Whether so many lines can be renewed. More than there are rows cannot be reached any more once they are written.
+/// Whether this many lines can be renewed. More than there are rows cannot be reached any more once they are written.
 fn fits(lines: usize) -> bool {
     let (rows, columns) = size();
     columns > 0 && lines < rows

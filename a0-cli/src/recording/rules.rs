@@ -1,12 +1,12 @@
 //! Rules that say what is recorded of which topic, in the JSON that the logger of AlephZero 0.3 takes.
 
-pub(crate) mod choice;
 mod cron;
-mod ear;
 mod json;
+pub(crate) mod message_selector;
 mod parse;
 mod signal;
-pub(crate) mod signals;
+pub(crate) mod signal_log;
+mod signal_source;
 mod timer;
 
 use std::fmt::{self, Display};
@@ -17,13 +17,14 @@ use a0_std::{PathGlob, Protocol, TimeMono};
 
 pub(crate) use cron::Cron;
 
+use crate::recording::split::Split;
+
 /// What a file of rules says.
 #[derive(Debug)]
 pub(crate) struct Rules {
     /// The directory that recordings go to.
     pub(crate) savepath: Option<PathBuf>,
-    pub(crate) split_size: Option<u64>,
-    pub(crate) split_time: Option<Duration>,
+    pub(crate) split: Split,
     /// What is older is not recorded.
     pub(crate) start: Option<TimeMono>,
     /// The first one that matches a topic applies to it.
@@ -68,7 +69,7 @@ pub(crate) enum Action {
         ignore_control: bool,
     },
     DropAll,
-    /// What comes so long before a trigger, and after it.
+    /// Messages from this long before a trigger to this long after it.
     Time {
         prev: Duration,
         next: Duration,

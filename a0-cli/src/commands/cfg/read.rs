@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// Print only the JSON value at this place (a JSON pointer, such as /motor/speed)
     #[arg(short, long)]
     pointer: Option<String>,
-    /// Wait so long for the configuration to be written
+    /// Longest wait for the configuration to be written
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
 }

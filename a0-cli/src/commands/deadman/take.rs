@@ -15,7 +15,7 @@ use crate::quantity::seconds;
 use crate::stop::Stop;
 
 /// Between two looks whether it is still ours: somebody may have removed the file.
-const PATROL: Duration = Duration::from_secs(1);
+const OWNER_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Have a deadman, until interrupted or while a command runs
 ///
@@ -36,7 +36,7 @@ Exit codes:
 pub(crate) struct Args {
     /// Name of the deadman
     topic: String,
-    /// Give up after so long
+    /// Give up after this time
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
     /// Which programs of AlephZero 0.3 are to understand the file if it has to be created
@@ -91,7 +91,7 @@ impl Args {
                 let path = deadman.path().display();
                 return Err(End::failed(format_args!("{path} was removed, and somebody else has taken the new one")));
             }
-            stop.sleep_until(Instant::now() + PATROL);
+            stop.sleep_until(Instant::now() + OWNER_CHECK_INTERVAL);
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// Until whoever has it has released it or died; this is the default
     #[arg(long, conflicts_with = "taken")]
     released: bool,
-    /// Give up after so long
+    /// Give up after this time
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
     /// How to print

@@ -13,17 +13,17 @@ use crate::end::{End, Outcome};
 use crate::stop::Stop;
 
 /// How long each measurement takes.
-const BUDGET: Duration = Duration::from_millis(400);
+const MEASURE_TIME: Duration = Duration::from_millis(400);
 /// How long things are done unmeasured before that.
 const WARM_UP: Duration = Duration::from_millis(50);
 /// Done between two looks at the clock, which takes about 25 ns.
 const BATCH: u32 = 32;
 /// Looks between two looks whether it is time to give up.
-const LOOKS: u32 = 1 << 12;
+const LOOKS_PER_CLOCK: u32 = 1 << 12;
 /// How long the other process may take for anything.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PEER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for the other process to fall asleep.
-const NAP: Duration = Duration::from_micros(200);
+const SLEEPER_PAUSE: Duration = Duration::from_micros(200);
 
 /// What the measurements have in common.
 #[derive(Debug)]
@@ -67,14 +67,14 @@ impl Bench<'_> {
         let relax = self.relax();
         let mut started = None;
         loop {
-            for _ in 0..LOOKS {
+            for _ in 0..LOOKS_PER_CLOCK {
                 if let Some(found) = look()? {
                     return Ok(found);
                 }
                 relax.relax();
             }
             self.check()?;
-            if started.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+            if started.get_or_insert_with(Instant::now).elapsed() > PEER_TIMEOUT {
                 return Err(End::failed("the other process of the demo does not answer"));
             }
         }
@@ -88,7 +88,7 @@ impl Bench<'_> {
         }
         let mut averages = Vec::with_capacity(1 << 16);
         let started = Instant::now();
-        while started.elapsed() < BUDGET {
+        while started.elapsed() < MEASURE_TIME {
             self.check()?;
             let before = Instant::now();
             for _ in 0..batch {
@@ -142,12 +142,12 @@ impl Bench<'_> {
         let _peer = Peer::start(self.place, Role::Blocking)?;
         let mut times = vec![];
         let started = Instant::now();
-        while started.elapsed() < WARM_UP + BUDGET {
+        while started.elapsed() < WARM_UP + MEASURE_TIME {
             self.check()?;
-            thread::sleep(NAP);
+            thread::sleep(SLEEPER_PAUSE);
             let before = Instant::now();
             ping.write(PAYLOAD)?;
-            pong.read_blocking(PATIENCE)?;
+            pong.read_blocking(PEER_TIMEOUT)?;
             if started.elapsed() > WARM_UP {
                 times.push(before.elapsed().as_nanos() as f64);
             }
@@ -197,7 +197,7 @@ impl Bench<'_> {
         }
         let mut stream = Stream { received: 0, missed: 0, took: Duration::ZERO };
         let started = Instant::now();
-        while stream.took < BUDGET {
+        while stream.took < MEASURE_TIME {
             for _ in 0..1000 {
                 stream.missed += self.until(&mut read)?;
                 stream.received += 1;

@@ -30,7 +30,7 @@ const PUBLISHES: u32 = 1000;
 /// Publishes counted that wake somebody.
 const WAKING: u32 = 50;
 /// Time for the reader to fall asleep again.
-const NAP: Duration = Duration::from_millis(3);
+const SLEEPER_PAUSE: Duration = Duration::from_millis(3);
 
 /// The end of one part of the traced process's work.
 const MARK: Signal = Signal::SIGUSR1;
@@ -131,12 +131,12 @@ pub(super) fn traced(dir: &Path) -> Outcome {
     repeat(PUBLISHES, packet)?;
     mark()?;
     repeat(WAKING, || {
-        thread::sleep(NAP);
+        thread::sleep(SLEEPER_PAUSE);
         Ok(())
     })?;
     mark()?;
     repeat(WAKING, || {
-        thread::sleep(NAP);
+        thread::sleep(SLEEPER_PAUSE);
         Ok(watched.write(PAYLOAD).map(drop)?)
     })?;
     mark()

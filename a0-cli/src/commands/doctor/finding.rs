@@ -12,7 +12,7 @@ use crate::console::Escaped;
 pub(super) enum Severity {
     /// As it may be.
     Note,
-    /// Works, but not for everybody, or not for ever.
+    /// Works, but not for everybody, or not always.
     Warning,
     /// Something does not work.
     Error,

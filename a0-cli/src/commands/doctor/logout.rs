@@ -103,7 +103,7 @@ fn setting(text: &str) -> Option<bool> {
     said
 }
 
-/// Whether a user counts as logged in for ever.
+/// Whether a user counts as always logged in.
 fn stays(root: &Path, user: u32) -> bool {
     let users = fs::read_to_string(root.join("etc/passwd")).unwrap_or_default();
     let mut users = users.lines().map(|line| line.split(':'));

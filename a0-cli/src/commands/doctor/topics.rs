@@ -10,7 +10,7 @@ use a0_std::{Error, Protocol, Templates};
 use rustix::fs::{Access, access};
 
 use super::finding::Report;
-use super::locks::{self, Held};
+use super::observed_lock::{self, ObservedLock};
 use super::place::Place;
 use super::tree::Entry;
 use crate::commands::verify;
@@ -23,7 +23,7 @@ pub(super) struct Topics {
     templates: Option<Templates>,
     full: bool,
     /// Locks that were held when their topics were looked at.
-    pub(super) held: Vec<Held>,
+    pub(super) held: Vec<ObservedLock>,
     /// The users to whom topics belong.
     pub(super) owners: BTreeSet<u32>,
 }
@@ -65,16 +65,16 @@ impl Topics {
         }
         match inspect::open(&path) {
             Ok(Condition::Deadman(_)) => {
-                locks::deadman(report, &path, metadata.ino());
+                observed_lock::deadman(report, &path, metadata.ino());
                 mixed_up(report, &path, protocol.filter(|protocol| *protocol != Protocol::Deadman), "a deadman");
             }
             Ok(Condition::New { .. }) => {
                 report.note("topic", Some(&path), "no program has written to it yet");
-                self.held.extend(Held::look(&path, metadata.ino()));
+                self.held.extend(ObservedLock::look(&path, metadata.ino()));
                 mixed_up(report, &path, protocol.filter(|protocol| *protocol == Protocol::Deadman), "a topic");
             }
             Ok(Condition::Topic(file)) => {
-                self.held.extend(Held::look(&path, metadata.ino()));
+                self.held.extend(ObservedLock::look(&path, metadata.ino()));
                 verify(report, &path, &file);
                 namespace(report, &path, &file);
                 mixed_up(report, &path, protocol.filter(|protocol| *protocol == Protocol::Deadman), "a topic");

@@ -13,7 +13,7 @@ use super::finding::Report;
 /// What names of files start with that are being created.
 pub(super) const TEMPORARY: &str = ".alephzero_mkstemp.";
 
-/// No program needs so long to create a topic.
+/// Longest time that a sound program takes to create a topic.
 const CREATING: Duration = Duration::from_secs(60);
 
 /// A file that can be a topic.

@@ -8,7 +8,7 @@ use a0_std::PrpcClient;
 use clap::Parser;
 use serde_json::Map;
 
-use crate::commands::rpc::call::{GLANCE, What};
+use crate::commands::rpc::call::{STOP_CHECK_INTERVAL, What};
 use crate::console::output;
 use crate::end::Outcome;
 use crate::quantity::seconds;
@@ -16,7 +16,7 @@ use crate::render::Format;
 use crate::stop::Stop;
 
 /// How long the first reply may take unless the user says otherwise.
-const FIRST: Duration = Duration::from_secs(5);
+const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Call a server and print its replies as they come
 ///
@@ -39,7 +39,7 @@ Exit codes:
 pub(crate) struct Args {
     #[command(flatten)]
     what: What,
-    /// Give up if nothing comes for so long [default: 5 for the first reply, no limit for the others]
+    /// Give up if nothing comes within this time [default: 5 for the first reply, no limit for the others]
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
 }
@@ -55,10 +55,10 @@ impl Args {
         let _hold = stop.hold();
         let callback = move |progress| drop(tell.send(progress));
         let id = client.connect_with(&what.headers(), what.payload(), None, callback)?;
-        let mut patience = Some(timeout.unwrap_or(FIRST));
+        let mut patience = Some(timeout.unwrap_or(FIRST_ANSWER_TIMEOUT));
         let mut waiting_since = Instant::now();
         loop {
-            match told.recv_timeout(GLANCE) {
+            match told.recv_timeout(STOP_CHECK_INTERVAL) {
                 Ok(progress) => {
                     let progress = progress?;
                     let done = progress.done();

@@ -10,11 +10,11 @@ use crate::console::{Escaped, Json, Table, output};
 use crate::end::Outcome;
 use crate::quantity::human;
 use crate::recording::rules::{Rules, Trigger};
-use crate::recording::sink::Plan;
+use crate::recording::writer::WriterOptions;
 use crate::render::Format;
 
 /// Says what the rules mean for each topic that is there.
-pub(super) fn run(rules: &Rules, mut finder: Finder, plan: &Plan, format: Format) -> Outcome {
+pub(super) fn run(rules: &Rules, mut finder: Finder, plan: &WriterOptions, format: Format) -> Outcome {
     let mut found = vec![];
     while let Some(event) = finder.next() {
         if let DiscoveryEvent::Found(candidate) = event {
@@ -34,7 +34,7 @@ pub(super) fn run(rules: &Rules, mut finder: Finder, plan: &Plan, format: Format
     Ok(output.flush()?)
 }
 
-fn text(rules: &Rules, found: &[(&str, String, Option<usize>)], plan: &Plan) -> String {
+fn text(rules: &Rules, found: &[(&str, String, Option<usize>)], plan: &WriterOptions) -> String {
     let mut table = Table::new(&["PROTOCOL", "TOPIC", "RULE", "RECORDED"], &[]);
     for (protocol, topic, rule) in found {
         let (rule, what) = match rule {
@@ -50,7 +50,7 @@ fn text(rules: &Rules, found: &[(&str, String, Option<usize>)], plan: &Plan) -> 
             text += &format!("{}\n", Escaped(&line));
         }
     }
-    let limits = [plan.split_size.map(human), plan.split_time.map(|time| format!("{time:?}"))];
+    let limits = [plan.split.size.map(human), plan.split.time.map(|time| format!("{time:?}"))];
     let limits: Vec<_> = limits.into_iter().flatten().collect();
     if !limits.is_empty() {
         text += &format!("a new file after {}\n", limits.join(" or "));

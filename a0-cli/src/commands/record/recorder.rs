@@ -11,17 +11,17 @@ use crate::console::complain;
 use crate::end::{End, Outcome};
 use crate::quantity::human;
 use crate::recording::rules::Rules;
-use crate::recording::rules::choice::{Choice, Dropped};
-use crate::recording::rules::signals::Signals;
-use crate::recording::sink::{Sink, Stamp};
+use crate::recording::rules::message_selector::{Dropped, MessageSelector};
+use crate::recording::rules::signal_log::SignalLog;
+use crate::recording::writer::{MessageStamp, RecordingWriter};
 use crate::recording::{Ages, Counts, Subject};
 use crate::tap::{Found, Tap};
 
 /// Messages of one topic before the others have their turn.
-const TURN: u32 = 256;
+const MESSAGE_BUDGET: u32 = 256;
 
 /// Bytes of messages that may wait for rules to be applied to them.
-const BATCH: u64 = 16 << 20;
+const BYTE_BUDGET: u64 = 16 << 20;
 
 /// What is recorded now.
 pub(super) struct Recorder {
@@ -50,7 +50,7 @@ struct Tapped {
     /// The topic's file was removed.
     gone: bool,
     /// Whoever chooses messages; `None` if all are recorded.
-    choice: Option<Choice>,
+    selector: Option<MessageSelector>,
     /// What is read was there before.
     past: bool,
     /// The latest time of a message.
@@ -98,7 +98,7 @@ impl Recorder {
     }
 
     fn begin(&mut self, candidate: Candidate, init: Init, past: bool) {
-        let (rule, choice) = match &mut self.ruling {
+        let (rule, selector) = match &mut self.ruling {
             None => (None, None),
             Some(ruling) => match ruling.admit(&candidate) {
                 Some(admitted) => admitted,
@@ -109,7 +109,8 @@ impl Recorder {
         match Tap::new(&subject.path, init) {
             Ok(tap) => {
                 let path = subject.path.clone();
-                self.taps.insert(path, Tapped { subject, tap, gone: false, choice, past, latest: 0, read_until: None });
+                self.taps
+                    .insert(path, Tapped { subject, tap, gone: false, selector, past, latest: 0, read_until: None });
             }
             Err(end) => say_not_recorded(end),
         }
@@ -121,13 +122,13 @@ impl Recorder {
     }
 
     /// Records what has come; gives whether that was nothing.
-    pub(super) fn record(&mut self, sink: &mut Sink) -> Outcome<bool> {
+    pub(super) fn record(&mut self, writer: &mut RecordingWriter) -> Outcome<bool> {
         let looked = self.times.clock.mono().as_nanos();
         self.discover(Init::Oldest, false);
         let (mut idle, mut over) = (true, vec![]);
-        let share = BATCH / self.taps.len().max(1) as u64;
+        let share = BYTE_BUDGET / self.taps.len().max(1) as u64;
         for (path, tapped) in &mut self.taps {
-            match tapped.record(sink, &self.times, looked, share)? {
+            match tapped.record(writer, &self.times, looked, share)? {
                 Ok(true) => idle = false,
                 Ok(false) => match tapped.look_after() {
                     Ok(false) if tapped.is_over() => over.push(path.clone()),
@@ -143,17 +144,17 @@ impl Recorder {
                 }
             }
         }
-        self.choose(sink, false)?;
+        self.choose(writer, false)?;
         for path in over {
             if let (Some(mut tapped), Some(ruling)) = (self.taps.remove(&path), &self.ruling) {
-                tapped.write_chosen(sink, &ruling.signals, true)?;
+                tapped.write_chosen(writer, &ruling.signals, true)?;
             }
         }
         Ok(idle)
     }
 
     /// Applies the rules to what was read.
-    fn choose(&mut self, sink: &mut Sink, at_end: bool) -> Outcome {
+    fn choose(&mut self, writer: &mut RecordingWriter, at_end: bool) -> Outcome {
         let Some(ruling) = &mut self.ruling else { return Ok(()) };
         // After the topics: of what was read, it is known now which triggers came before.
         ruling.signals.poll(&self.times.clock, &self.times.ages);
@@ -161,12 +162,12 @@ impl Recorder {
         let mut all_read = true;
         for tapped in self.taps.values_mut() {
             all_read &= tapped.read_until.is_some() || !tapped.tap.is_there();
-            if let Some(choice) = &mut tapped.choice {
-                choice.settle(signals, if at_end { Some(u64::MAX) } else { tapped.read_until });
-                tapped.write_chosen(sink, signals, at_end)?;
+            if let Some(selector) = &mut tapped.selector {
+                selector.settle(signals, if at_end { Some(u64::MAX) } else { tapped.read_until });
+                tapped.write_chosen(writer, signals, at_end)?;
             }
         }
-        self.make_room(sink)?;
+        self.make_room(writer)?;
         if let Some(ruling) = self.ruling.as_mut().filter(|_| all_read) {
             ruling.signals.forget();
         }
@@ -174,17 +175,17 @@ impl Recorder {
     }
 
     /// Lets the oldest packets go that wait for triggers, until the others fit.
-    fn make_room(&mut self, sink: &mut Sink) -> Outcome {
+    fn make_room(&mut self, writer: &mut RecordingWriter) -> Outcome {
         let Some(ruling) = &self.ruling else { return Ok(()) };
-        let bytes = |tapped: &Tapped| tapped.choice.as_ref().map_or(0, Choice::bytes);
+        let bytes = |tapped: &Tapped| tapped.selector.as_ref().map_or(0, MessageSelector::bytes);
         let mut sum: u64 = self.taps.values().map(bytes).sum();
         while sum > self.buffer {
             let waits = self.taps.values_mut().filter(|tapped| bytes(tapped) > 0);
-            let age = |tapped: &&mut Tapped| tapped.choice.as_ref().and_then(Choice::oldest);
+            let age = |tapped: &&mut Tapped| tapped.selector.as_ref().and_then(MessageSelector::oldest);
             let Some(oldest) = waits.min_by_key(age) else { break };
             sum -= bytes(oldest);
-            oldest.choice.iter_mut().for_each(Choice::give_up);
-            oldest.write_chosen(sink, &ruling.signals, false)?;
+            oldest.selector.iter_mut().for_each(MessageSelector::give_up);
+            oldest.write_chosen(writer, &ruling.signals, false)?;
             sum += bytes(oldest);
             if !std::mem::replace(&mut self.is_full, true) {
                 let buffer = human(self.buffer);
@@ -198,8 +199,8 @@ impl Recorder {
     }
 
     /// Decides about all that waits.
-    pub(super) fn finish(&mut self, sink: &mut Sink) -> Outcome {
-        self.choose(sink, true)
+    pub(super) fn finish(&mut self, writer: &mut RecordingWriter) -> Outcome {
+        self.choose(writer, true)
     }
 
     /// Topics of which nothing is recorded; `None` if there are no rules.
@@ -209,10 +210,10 @@ impl Recorder {
 
     /// `; N wait`, if any do.
     pub(super) fn waiting(&self) -> String {
-        let choices = || self.taps.values().filter_map(|tapped| tapped.choice.as_ref());
-        match choices().map(Choice::held).sum::<usize>() {
+        let choices = || self.taps.values().filter_map(|tapped| tapped.selector.as_ref());
+        match choices().map(MessageSelector::held).sum::<usize>() {
             0 => String::new(),
-            held => format!("; {held} wait ({})", human(choices().map(Choice::bytes).sum())),
+            held => format!("; {held} wait ({})", human(choices().map(MessageSelector::bytes).sum())),
         }
     }
 }
@@ -220,13 +221,13 @@ impl Recorder {
 impl Tapped {
     /// Whether there is nothing more to record.
     fn is_over(&self) -> bool {
-        self.gone && !self.tap.is_there() && self.choice.as_ref().is_none_or(Choice::is_empty)
+        self.gone && !self.tap.is_there() && self.selector.as_ref().is_none_or(MessageSelector::is_empty)
     }
 
     /// Finds out now and then whether there is another file, which may have messages.
     fn look_after(&mut self) -> Outcome<bool> {
         let was_there = self.tap.is_there();
-        if !was_there && self.choice.is_some() {
+        if !was_there && self.selector.is_some() {
             // Triggers are not known in time if a topic's first messages are not.
             self.tap.hurry();
         }
@@ -240,10 +241,16 @@ impl Tapped {
 
     /// Records what has come, or has it chosen from; gives whether there was anything, or why the topic cannot be read any
     /// more.
-    fn record(&mut self, sink: &mut Sink, times: &Times, looked: u64, share: u64) -> Outcome<Outcome<bool>> {
+    fn record(
+        &mut self,
+        writer: &mut RecordingWriter,
+        times: &Times,
+        looked: u64,
+        share: u64,
+    ) -> Outcome<Outcome<bool>> {
         self.read_until = None;
         let mut read = 0;
-        for turn in 0..TURN {
+        for turn in 0..MESSAGE_BUDGET {
             let (missed, damaged) = match self.tap.read() {
                 Ok(Found::Message(message)) => {
                     let time = times.ages.time(&message, times.clock.mono(), self.past);
@@ -253,13 +260,13 @@ impl Tapped {
                         stamp.log_time = stamp.log_time.max(self.latest);
                         self.latest = stamp.log_time;
                         let packet = message.packet().as_bytes();
-                        match &mut self.choice {
+                        match &mut self.selector {
                             None => {
-                                let index = sink.topic(&self.subject);
-                                sink.write(index, stamp, packet)?;
+                                let index = writer.topic(&self.subject);
+                                writer.write(index, stamp, packet)?;
                             }
-                            Some(choice) => {
-                                choice.push(time, stamp, packet);
+                            Some(selector) => {
+                                selector.push(time, stamp, packet);
                                 read += packet.len() as u64;
                             }
                         }
@@ -276,8 +283,8 @@ impl Tapped {
                 Err(end) => return Ok(Err(end)),
             };
             if missed > 0 || damaged > 0 {
-                let index = sink.topic(&self.subject);
-                sink.lost(index, Counts { missed, damaged, ..Counts::default() });
+                let index = writer.topic(&self.subject);
+                writer.lost(index, Counts { missed, damaged, ..Counts::default() });
             }
             if read > share {
                 break;
@@ -287,16 +294,16 @@ impl Tapped {
     }
 
     /// Writes what was chosen; takes note of what was not.
-    fn write_chosen(&mut self, sink: &mut Sink, signals: &Signals, at_end: bool) -> Outcome {
-        let Some(choice) = &mut self.choice else { return Ok(()) };
-        while let Some(held) = choice.pop(signals, at_end) {
-            let index = sink.topic(&self.subject);
-            sink.write(index, held.stamp, &held.packet)?;
+    fn write_chosen(&mut self, writer: &mut RecordingWriter, signals: &SignalLog, at_end: bool) -> Outcome {
+        let Some(selector) = &mut self.selector else { return Ok(()) };
+        while let Some(held) = selector.pop(signals, at_end) {
+            let index = writer.topic(&self.subject);
+            writer.write(index, held.stamp, &held.packet)?;
         }
-        let Dropped { by_rule: dropped, given_up } = choice.take_dropped();
+        let Dropped { by_rule: dropped, given_up } = selector.take_dropped();
         if dropped > 0 || given_up > 0 {
-            let index = sink.topic(&self.subject);
-            sink.lost(index, Counts { dropped, given_up, ..Counts::default() });
+            let index = writer.topic(&self.subject);
+            writer.lost(index, Counts { dropped, given_up, ..Counts::default() });
         }
         Ok(())
     }
@@ -309,11 +316,11 @@ fn say_not_recorded(end: End) {
 }
 
 /// The times of a message. What others say about it counts where it can be true.
-fn stamp(message: &Message<'_>, now: TimeWall, since: Option<TimeWall>) -> Stamp {
+fn stamp(message: &Message<'_>, now: TimeWall, since: Option<TimeWall>) -> MessageStamp {
     let said = message.packet().header(keys::TIME_WALL).and_then(|text| TimeWall::parse(text.as_bytes()).ok());
     let true_time = said.filter(|said| *said <= now && since.is_none_or(|since| *said >= since));
     let log_time = true_time.and_then(nanos).or_else(|| nanos(now)).unwrap_or(0);
-    Stamp { seq: message.seq(), log_time, publish_time: said.and_then(nanos).unwrap_or(log_time) }
+    MessageStamp { seq: message.seq(), log_time, publish_time: said.and_then(nanos).unwrap_or(log_time) }
 }
 
 /// Nanoseconds since the start of 1970.

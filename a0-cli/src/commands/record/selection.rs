@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use a0_std::{Clock, DiscoveredTopic, DiscoveryEvent, DiscoverySync, PathGlob, Protocol, SystemClock, Templates, env};
 
 use crate::end::Outcome;
-use crate::recording::rules::choice::Choice;
-use crate::recording::rules::signals::Signals;
+use crate::recording::rules::message_selector::MessageSelector;
+use crate::recording::rules::signal_log::SignalLog;
 use crate::recording::rules::{Kind, Rules, Verdict};
 use crate::recording::{FILE, Subject, protocols};
 
@@ -34,7 +34,7 @@ pub(super) struct Candidate {
 /// Rules that are in force.
 pub(super) struct Ruling {
     pub(super) rules: Rules,
-    pub(super) signals: Signals,
+    pub(super) signals: SignalLog,
     /// What is earlier is not recorded; nanoseconds since boot.
     pub(super) start: u64,
     /// Topics of which nothing is recorded.
@@ -109,19 +109,19 @@ impl Ruling {
             (false, Some(start)) => start.as_nanos(),
             (false, None) => now.saturating_sub(BACK),
         };
-        Ok(Ruling { signals: Signals::new(&rules, history, now)?, rules, start, left_out: BTreeSet::new() })
+        Ok(Ruling { signals: SignalLog::new(&rules, history, now)?, rules, start, left_out: BTreeSet::new() })
     }
 
     /// Whether something is recorded of a topic, and who chooses its messages unless all are wanted.
-    pub(super) fn admit(&mut self, candidate: &Candidate) -> Option<(Option<String>, Option<Choice>)> {
+    pub(super) fn admit(&mut self, candidate: &Candidate) -> Option<(Option<String>, Option<MessageSelector>)> {
         let number = number(&self.rules, candidate)?;
         let rule = &self.rules.rules[number];
         match rule.verdict() {
             Verdict::All => Some((None, None)),
             Verdict::None => None,
             Verdict::Some => {
-                let choice = Choice::new(number, &rule.policies, &self.signals);
-                Some((Some(rule.text.clone()), Some(choice)))
+                let selector = MessageSelector::new(number, &rule.policies, &self.signals);
+                Some((Some(rule.text.clone()), Some(selector)))
             }
         }
     }

@@ -19,7 +19,7 @@ use crate::render::parse_header;
 use crate::stop::Stop;
 
 /// Between two looks whether it is time to end.
-pub(crate) const GLANCE: Duration = Duration::from_millis(20);
+pub(crate) const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Call a server and print its reply
 ///
@@ -41,7 +41,7 @@ Exit codes:
 pub(crate) struct Args {
     #[command(flatten)]
     what: What,
-    /// Give up after so long
+    /// Give up after this time
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
     timeout: Duration,
 }
@@ -71,7 +71,7 @@ impl Args {
         let _hold = stop.hold();
         let id = client.send_with(&what.headers(), what.payload(), timeout, callback)?;
         loop {
-            match told.recv_timeout(GLANCE) {
+            match told.recv_timeout(STOP_CHECK_INTERVAL) {
                 Ok(reply) => {
                     let reply = match reply {
                         Err(Error::Timeout { .. }) => return Err(what.timed_out(timeout)),
@@ -97,7 +97,7 @@ impl What {
         self.payload.as_bytes()
     }
 
-    /// Says that there was no reply for so long.
+    /// Says that there was no reply within this time.
     pub(crate) fn timed_out(&self, waited: Duration) -> End {
         complain(format_args!("{}: no reply within {waited:?}; is its server running?", self.topic));
         End::TimedOut

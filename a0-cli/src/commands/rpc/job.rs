@@ -20,20 +20,20 @@ use crate::follow::going_on;
 use crate::stop::Stop;
 
 /// Between two looks whether a command is to be ended.
-const GLANCE: Duration = Duration::from_millis(20);
+const CANCEL_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Between two looks whether the topic is still there: no more often than the server looks itself.
-const PATROL: Duration = Duration::from_millis(100);
+const FILE_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// From SIGTERM to SIGKILL.
-const GRACE: Duration = Duration::from_secs(1);
+const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What to run, and how often at once.
 #[derive(Debug, Args)]
 pub(crate) struct Jobs {
     /// Name of the topic, such as robot/arm
     pub(crate) topic: String,
-    /// Run so many commands at once
+    /// Largest number of commands that run at the same time
     #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
     /// The command, and its arguments
@@ -75,7 +75,7 @@ impl Jobs {
                 scope.spawn(|| self.work(stop, &requests));
             }
             while stop.reason().is_none() {
-                stop.sleep_until(Instant::now() + PATROL);
+                stop.sleep_until(Instant::now() + FILE_CHECK_INTERVAL);
                 if let Some(successor) = successor(&file) {
                     complain(going_on(file.path()));
                     file = successor;
@@ -157,13 +157,13 @@ fn successor(file: &File) -> Option<File> {
 
 /// Ends the commands of a group if it is time to; whether it was.
 fn watch(group: Pid, ended: &Receiver<()>, is_time: impl Fn() -> bool) -> bool {
-    while ended.recv_timeout(GLANCE) == Err(RecvTimeoutError::Timeout) {
+    while ended.recv_timeout(CANCEL_CHECK_INTERVAL) == Err(RecvTimeoutError::Timeout) {
         if !is_time() {
             continue;
         }
         // They may have ended by themselves right now.
         let _ = killpg(group, Signal::SIGTERM);
-        if ended.recv_timeout(GRACE) == Err(RecvTimeoutError::Timeout) {
+        if ended.recv_timeout(KILL_TIMEOUT) == Err(RecvTimeoutError::Timeout) {
             let _ = killpg(group, Signal::SIGKILL);
         }
         return true;

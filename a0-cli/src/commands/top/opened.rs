@@ -22,7 +22,7 @@ const KEPT_HEADERS: usize = 4 << 10;
 const LINES: usize = 1000;
 
 /// How long messages are read before keys have their turn again. What has come until then is passed over.
-const BUDGET: Duration = Duration::from_millis(20);
+const READ_BUDGET: Duration = Duration::from_millis(20);
 
 /// How a payload is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl Opened {
                 Found::Nothing => return Ok(any),
             }
             any = true;
-            if started.elapsed() > BUDGET {
+            if started.elapsed() > READ_BUDGET {
                 *tap = Tap::new(&self.path, Init::MostRecent)?;
                 return Ok(any);
             }

@@ -12,7 +12,7 @@ use super::look::Look;
 use super::row::Row;
 
 /// How long one round of looks may take before keys have their turn again.
-const BUDGET: Duration = Duration::from_millis(50);
+const LOOK_BUDGET: Duration = Duration::from_millis(50);
 
 /// By what the table is ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -72,7 +72,7 @@ impl Topics {
     pub(super) fn discover(&mut self) -> bool {
         let Some(discovery) = &mut self.discovery else { return false };
         let started = Instant::now();
-        while started.elapsed() < BUDGET {
+        while started.elapsed() < LOOK_BUDGET {
             match discovery.read() {
                 Some(DiscoveryEvent::Found(topic)) => {
                     let look = Look::at(&topic.path);
@@ -91,7 +91,7 @@ impl Topics {
         let from = std::mem::replace(&mut self.resume, Bound::Unbounded);
         for (path, row) in self.rows.range_mut((from, Bound::Unbounded)) {
             row.update(Look::at(path), Instant::now());
-            if started.elapsed() > BUDGET {
+            if started.elapsed() > LOOK_BUDGET {
                 self.resume = Bound::Excluded(path.clone());
                 return true;
             }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::json::{Checked, Object, Place};
 use super::{Action, Cron, Kind, Policy, Rule, Rules, Trigger};
+use crate::recording::split::Split;
 
 const BYTES: [(&str, f64); 5] =
     [("B", 1.0), ("KiB", 1024.0), ("MiB", 1_048_576.0), ("GiB", 1_073_741_824.0), ("TiB", 1_099_511_627_776.0)];
@@ -30,44 +31,36 @@ impl Rules {
         ];
         let root = Place::root(&value).object(&known)?;
         check_searchpath(&root)?;
-        let mut limits = Limits::default();
-        limits.take(&root, "default_max_logfile_size", "default_max_logfile_duration")?;
+        let mut split = Split::default();
+        take_limits(&mut split, &root, "default_max_logfile_size", "default_max_logfile_duration")?;
         let savepath = root.member("savepath").map(|place| place.text().map(Into::into)).transpose()?;
         let controls = control(&root, "trigger_control_topic")?;
         let places = root.required("rules", EXAMPLE)?.items()?;
-        let rules = places.iter().map(|place| rule(place, &controls, &mut limits)).collect::<Checked<Vec<_>>>()?;
+        let rules = places.iter().map(|place| rule(place, &controls, &mut split)).collect::<Checked<Vec<_>>>()?;
         let warnings = shadowed(&rules);
         let start = root.member("start_time_mono").map(|place| start(&place)).transpose()?;
-        Ok(Rules { savepath, split_size: limits.size, split_time: limits.time, start, rules, warnings })
+        Ok(Rules { savepath, split, start, rules, warnings })
     }
 }
 
-/// The smallest limits that are given anywhere. They are those of the one file that all topics share, so that no topic's
-/// part of it is above its own.
-#[derive(Default)]
-struct Limits {
-    size: Option<u64>,
-    time: Option<Duration>,
-}
-
-impl Limits {
-    fn take(&mut self, object: &Object<'_>, size: &str, time: &str) -> Checked<()> {
-        if let Some(place) = object.member(size) {
-            let size = place.quantity(&BYTES, "128MiB")? as u64;
-            if size == 0 {
-                return place.wrong("a file needs more than 0 bytes");
-            }
-            self.size = Some(self.size.map_or(size, |least| least.min(size)));
+/// Lowers the limits to those that are given here. The smallest ones are those of the one file that all topics share, so that
+/// no topic's part of it is above its own.
+fn take_limits(split: &mut Split, object: &Object<'_>, size: &str, time: &str) -> Checked<()> {
+    if let Some(place) = object.member(size) {
+        let size = place.quantity(&BYTES, "128MiB")? as u64;
+        if size == 0 {
+            return place.wrong("a file needs more than 0 bytes");
         }
-        if let Some(place) = object.member(time) {
-            let time = duration(&place)?;
-            if time.is_zero() {
-                return place.wrong("a file needs more than no time");
-            }
-            self.time = Some(self.time.map_or(time, |least| least.min(time)));
-        }
-        Ok(())
+        split.size = Some(split.size.map_or(size, |least| least.min(size)));
     }
+    if let Some(place) = object.member(time) {
+        let time = duration(&place)?;
+        if time.is_zero() {
+            return place.wrong("a file needs more than no time");
+        }
+        split.time = Some(split.time.map_or(time, |least| least.min(time)));
+    }
+    Ok(())
 }
 
 fn check_searchpath(root: &Object<'_>) -> Checked<()> {
@@ -88,10 +81,10 @@ fn start(place: &Place<'_>) -> Checked<TimeMono> {
     time.map_or_else(|| place.wrong(format!("'{text}' is no time of 19 digits: nanoseconds since boot")), Ok)
 }
 
-fn rule(place: &Place<'_>, controls: &[String], limits: &mut Limits) -> Checked<Rule> {
+fn rule(place: &Place<'_>, controls: &[String], split: &mut Split) -> Checked<Rule> {
     let known = ["protocol", "topic", "policies", "max_logfile_size", "max_logfile_duration", "trigger_control_topic"];
     let object = place.object(&known)?;
-    limits.take(&object, "max_logfile_size", "max_logfile_duration")?;
+    take_limits(split, &object, "max_logfile_size", "max_logfile_duration")?;
     let name = object.required("protocol", "\"pubsub\"")?.one_of(&["pubsub", "rpc", "prpc", "cfg", "log", "file"])?;
     let protocol = Protocol::ALL.iter().copied().find(|protocol| protocol.name() == name);
     let topic = object.required("topic", "\"**/*\"")?;
@@ -353,7 +346,7 @@ mod tests {
         let [size, time] = [r#""max_logfile_size": "2KiB""#, r#""max_logfile_duration": "1.5m""#].map(rule);
         let rules =
             Rules::parse(&format!(r#"{{"default_max_logfile_size": "1MiB", "rules": [{size}, {time}]}}"#)).unwrap();
-        assert_eq!((rules.split_size, rules.split_time), (Some(2048), Some(Duration::from_secs(90))));
+        assert_eq!((rules.split.size, rules.split.time), (Some(2048), Some(Duration::from_secs(90))));
         assert_eq!(rules.warnings, ["rules[1] never applies: the first rule that matches counts, which is rules[0]"]);
     }
 }

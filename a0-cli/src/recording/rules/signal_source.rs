@@ -13,10 +13,10 @@ use crate::recording::Ages;
 use crate::tap::{Found, Tap};
 
 /// Messages of one topic that are read before it is the others' turn.
-const TURN: u32 = 4096;
+const MESSAGE_BUDGET: u32 = 4096;
 
 /// Topics whose messages mean something, and to which policies.
-pub(super) struct Ear {
+pub(super) struct SignalSource {
     discovery: DiscoverySync<DiscoveredTopic>,
     taps: BTreeMap<PathBuf, Tap>,
     pub(super) fires: Vec<(usize, usize)>,
@@ -36,15 +36,27 @@ struct Told {
     meaningless: bool,
 }
 
-impl Ear {
+impl SignalSource {
     /// The one for these topics.
-    pub(super) fn of<'a, 'b>(ears: &'a mut BTreeMap<&'b str, Ear>, topic: &'b str, init: Init) -> Outcome<&'a mut Ear> {
-        match ears.entry(topic) {
+    pub(super) fn of<'a, 'b>(
+        sources: &'a mut BTreeMap<&'b str, SignalSource>,
+        topic: &'b str,
+        init: Init,
+    ) -> Outcome<&'a mut SignalSource> {
+        match sources.entry(topic) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(place) => {
                 let discovery = DiscoverySync::topics(Protocol::PubSub, topic)?;
                 let (taps, fires, switches) = (BTreeMap::new(), vec![], vec![]);
-                Ok(place.insert(Ear { discovery, taps, fires, switches, init, past: true, told: Told::default() }))
+                Ok(place.insert(SignalSource {
+                    discovery,
+                    taps,
+                    fires,
+                    switches,
+                    init,
+                    past: true,
+                    told: Told::default(),
+                }))
             }
         }
     }
@@ -108,7 +120,7 @@ impl Ear {
 
 /// Gives whether all was read.
 fn hear(tap: &mut Tap, told: &mut bool, mut take: impl FnMut(&Message<'_>)) -> Outcome<bool> {
-    for _ in 0..TURN {
+    for _ in 0..MESSAGE_BUDGET {
         let missed = match tap.read()? {
             Found::Message(message) => {
                 take(&message);

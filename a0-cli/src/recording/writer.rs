@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
-use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -13,6 +12,7 @@ use mcap::records::{MessageHeader, Metadata};
 use mcap::write::NoSeek;
 use mcap::{Compression, McapError, WriteOptions, Writer};
 
+use super::split::{self, Split};
 use super::{Counts, ENCODING, LAYOUT, Subject, TALLY};
 use crate::console::complain;
 use crate::end::{End, Outcome};
@@ -20,11 +20,10 @@ use crate::quantity::human;
 
 /// How recordings are written.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct WriterOptions {
     pub(crate) compression: Option<Compression>,
-    /// A file that has so many bytes is the last one of so many.
-    pub(crate) split_size: Option<u64>,
-    pub(crate) split_time: Option<Duration>,
+    /// When a new file is started.
+    pub(crate) split: Split,
     /// How long messages may wait until they are written.
     pub(crate) flush: Duration,
     /// The longest packet that is recorded.
@@ -32,10 +31,10 @@ pub(crate) struct Plan {
 }
 
 /// What is recorded, and where.
-pub(crate) struct Sink {
+pub(crate) struct RecordingWriter {
     base: PathBuf,
-    plan: Plan,
-    topics: Vec<Topic>,
+    options: WriterOptions,
+    topics: Vec<RecordedTopic>,
     /// Where each is in `topics`.
     numbers: HashMap<Subject, usize>,
     part: Part,
@@ -47,7 +46,7 @@ pub(crate) struct Sink {
     incomplete: bool,
 }
 
-struct Topic {
+struct RecordedTopic {
     subject: Subject,
     /// In the file that is written now.
     channel: Option<u16>,
@@ -71,23 +70,23 @@ struct Part {
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stamp {
+pub(crate) struct MessageStamp {
     pub(crate) seq: u64,
     /// Nanoseconds since the start of 1970.
     pub(crate) log_time: u64,
     pub(crate) publish_time: u64,
 }
 
-impl Sink {
+impl RecordingWriter {
     /// Creates the first file.
-    pub(crate) fn create(base: &Path, plan: Plan) -> Outcome<Sink> {
+    pub(crate) fn create(base: &Path, options: WriterOptions) -> Outcome<RecordingWriter> {
         // Said now, and not when its turn comes, hours later.
-        if let Some(part) = plan.splits().then(|| earlier_part(base)).flatten() {
-            return Err(exists(&part));
+        if let Some(part) = options.split.earlier_part(base) {
+            return Err(split::exists(&part));
         }
-        let part = Part::create(base, &plan, 0)?;
+        let part = Part::create(base, &options, 0)?;
         let (base, numbers) = (base.to_owned(), HashMap::new());
-        Ok(Sink { base, plan, topics: vec![], numbers, part, parts: 0, bytes: 0, incomplete: false })
+        Ok(RecordingWriter { base, options, topics: vec![], numbers, part, parts: 0, bytes: 0, incomplete: false })
     }
 
     /// The number by which a topic is known here.
@@ -97,20 +96,20 @@ impl Sink {
         }
         let number = self.topics.len();
         let (here, before) = (Counts::default(), Counts::default());
-        self.topics.push(Topic { subject: subject.clone(), channel: None, here, before, told: false });
+        self.topics.push(RecordedTopic { subject: subject.clone(), channel: None, here, before, told: false });
         self.numbers.insert(subject.clone(), number);
         number
     }
 
     /// Records a packet of a topic. One that is too large is no reason not to record others; it is said once for each topic.
-    pub(crate) fn write(&mut self, index: usize, stamp: Stamp, packet: &[u8]) -> Outcome {
-        if packet.len() > self.plan.longest {
+    pub(crate) fn write(&mut self, index: usize, stamp: MessageStamp, packet: &[u8]) -> Outcome {
+        if packet.len() > self.options.longest {
             self.lost(index, Counts { damaged: 1, ..Counts::default() });
             self.incomplete = true;
-            let Topic { subject, told, .. } = &mut self.topics[index];
+            let RecordedTopic { subject, told, .. } = &mut self.topics[index];
             if !std::mem::replace(told, true) {
                 let (path, seq) = (subject.path.display(), stamp.seq);
-                let [size, longest] = [packet.len(), self.plan.longest].map(|bytes| human(bytes as u64));
+                let [size, longest] = [packet.len(), self.options.longest].map(|bytes| human(bytes as u64));
                 complain(format_args!(
                     "{path}: message {seq}, of {size}, is larger than a recording takes, which is {longest}: it is not \
                      recorded; publish it in pieces, or leave the topic out"
@@ -128,12 +127,12 @@ impl Sink {
             Some(channel) => channel,
             None => *topic.channel.insert(part.channel(&topic.subject)?),
         };
-        let Stamp { seq, log_time, publish_time } = stamp;
+        let MessageStamp { seq, log_time, publish_time } = stamp;
         let header = MessageHeader { channel_id, sequence: seq as u32, log_time, publish_time };
         let written = part.writer.write_to_known_channel(&header, packet);
         part.done(written)?;
         part.messages += 1;
-        part.due.get_or_insert_with(|| Instant::now() + self.plan.flush);
+        part.due.get_or_insert_with(|| Instant::now() + self.options.flush);
         topic.here.messages += 1;
         Ok(())
     }
@@ -148,21 +147,21 @@ impl Sink {
         if self.part.due.is_some_and(|due| now >= due) {
             self.part.flush()?;
         }
-        let is_old = self.plan.split_time.is_some_and(|time| now.saturating_duration_since(self.part.started) >= time);
-        if self.is_large() || is_old && self.part.messages > 0 {
+        let age = now.saturating_duration_since(self.part.started);
+        if self.is_large() || self.part.messages > 0 && self.options.split.is_old(age) {
             self.begin_part()?;
         }
         Ok(())
     }
 
     fn is_large(&self) -> bool {
-        self.part.messages > 0 && self.plan.split_size.is_some_and(|size| self.part.bytes.get() >= size)
+        self.part.messages > 0 && self.options.split.is_large(self.part.bytes.get())
     }
 
     fn begin_part(&mut self) -> Outcome {
         self.finish_part()?;
         self.parts += 1;
-        self.part = Part::create(&self.base, &self.plan, self.parts)?;
+        self.part = Part::create(&self.base, &self.options, self.parts)?;
         Ok(())
     }
 
@@ -233,24 +232,18 @@ impl Sink {
     }
 }
 
-impl Plan {
-    fn splits(&self) -> bool {
-        self.split_size.is_some() || self.split_time.is_some()
-    }
-}
-
 impl Part {
-    fn create(base: &Path, plan: &Plan, number: u32) -> Outcome<Part> {
-        let path = if plan.splits() { numbered(base, number) } else { base.to_owned() };
+    fn create(base: &Path, options: &WriterOptions, number: u32) -> Outcome<Part> {
+        let path = options.split.path(base, number);
         let file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => exists(&path),
+            ErrorKind::AlreadyExists => split::exists(&path),
             _ => End::failed(format_args!("cannot create {}: {error}", path.display())),
         })?;
         let bytes = Rc::default();
         let output = NoSeek::new(Counted { output: BufWriter::new(file), bytes: Rc::clone(&bytes) });
         // A chunk is made in memory and then written, so that what is in the file is complete but for the end.
         let options = WriteOptions::new()
-            .compression(plan.compression)
+            .compression(options.compression)
             .compression_threads(0)
             .disable_seeking(true)
             .library(concat!("alephzero-rs/", env!("CARGO_PKG_VERSION")));
@@ -306,34 +299,6 @@ fn cannot_write(path: &Path, error: McapError) -> End {
     }
 }
 
-fn exists(path: &Path) -> End {
-    End::failed(format_args!("{} exists already; choose another name, or remove it", path.display()))
-}
-
-/// A file, the first of several, whose name this recording would use, perhaps not before long.
-fn earlier_part(base: &Path) -> Option<PathBuf> {
-    let dir = base.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let parts = std::fs::read_dir(dir).ok()?.flatten().map(|entry| base.with_file_name(entry.file_name()));
-    parts.filter(|path| is_part(path, base)).min()
-}
-
-fn is_part(path: &Path, base: &Path) -> bool {
-    let stem = if base.extension().is_some() { path.file_stem().map(Path::new) } else { Some(path) };
-    let number = stem.and_then(Path::extension).and_then(OsStr::to_str).and_then(|number| number.parse().ok());
-    number.is_some_and(|number| numbered(base, number) == path)
-}
-
-/// `run.mcap` is `run.0000.mcap`, `run.0001.mcap`, ….
-fn numbered(base: &Path, number: u32) -> PathBuf {
-    let mut name = base.file_stem().unwrap_or_default().to_owned();
-    name.push(format!(".{number:04}"));
-    if let Some(extension) = base.extension() {
-        name.push(".");
-        name.push(extension);
-    }
-    base.with_file_name(name)
-}
-
 /// A file that says how much was written to it.
 struct Counted {
     output: BufWriter<File>,
@@ -360,31 +325,15 @@ mod tests {
     fn what_is_too_large() {
         let dir = tempfile::tempdir().unwrap();
         let (compression, flush) = (None, Duration::ZERO);
-        let plan = Plan { compression, split_size: None, split_time: None, flush, longest: 100 };
-        let mut sink = Sink::create(&dir.path().join("x"), plan).unwrap();
+        let options = WriterOptions { compression, split: Split::default(), flush, longest: 100 };
+        let mut sink = RecordingWriter::create(&dir.path().join("x"), options).unwrap();
         let subject = Subject { protocol: "pubsub", name: "t".into(), path: "t".into(), rule: None };
         let index = sink.topic(&subject);
         for (length, incomplete, counts) in [(100, false, [1, 0]), (101, true, [1, 1]), (9, true, [2, 1])] {
-            let stamp = Stamp { seq: 1, log_time: 1, publish_time: 1 };
+            let stamp = MessageStamp { seq: 1, log_time: 1, publish_time: 1 };
             sink.write(index, stamp, &vec![0; length]).unwrap();
             let Counts { messages, damaged, .. } = sink.counts();
             assert_eq!((sink.is_incomplete(), [messages, damaged]), (incomplete, counts));
-        }
-    }
-
-    #[test]
-    fn names_of_parts() {
-        let name = |base: &str, number| numbered(Path::new(base), number).to_string_lossy().into_owned();
-        assert_eq!(
-            [name("/x/run.mcap", 0), name("run", 12), name("a.b.mcap", 12345)],
-            ["/x/run.0000.mcap", "run.0012", "a.b.12345.mcap"]
-        );
-        let is = |path: &str, base: &str| is_part(Path::new(path), Path::new(base));
-        assert!(is("/x/run.0000.mcap", "/x/run.mcap") && is("run.0012", "run") && is("a.b.12345.mcap", "a.b.mcap"));
-        for other in
-            ["run.mcap", "run.1.mcap", "run.00000.mcap", "ran.0000.mcap", "run.0000.lz4", "run.0000", "run.x.mcap"]
-        {
-            assert!(!is(other, "run.mcap"), "{other}");
         }
     }
 }

@@ -18,14 +18,14 @@ use crate::commands::deadman::process;
 use crate::inspect::{LockWord, is_foreign_namespace, is_our_namespace};
 
 /// No sound program has a lock that long.
-const LONG: Duration = Duration::from_millis(100);
+const OBSERVATION_TIME: Duration = Duration::from_millis(100);
 
 /// Looks at a lock meanwhile: all must see the same owner, and that nothing was published.
-const LOOKS: u32 = 10;
+const OBSERVATIONS: u32 = 10;
 
 /// A lock that somebody had.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct ObservedLock {
     path: PathBuf,
     inode: u64,
     owner: u32,
@@ -33,9 +33,9 @@ pub(super) struct Held {
     namespace: u32,
 }
 
-impl Held {
+impl ObservedLock {
     /// The lock of a topic, if it is held now. Read as a file is read, so that no page of it comes into being.
-    pub(super) fn look(path: &Path, inode: u64) -> Option<Held> {
+    pub(super) fn look(path: &Path, inode: u64) -> Option<ObservedLock> {
         const START: u64 = header::LOCK_WORD.offset();
         let mut bytes = [0; (header::PID_NAMESPACE.offset() - START) as usize + 4];
         File::open(path).and_then(|file| file.read_exact_at(&mut bytes, START)).ok()?;
@@ -43,34 +43,35 @@ impl Held {
             let at = (field.offset() - START) as usize;
             u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
         });
-        Some(Held { path: path.into(), inode, owner: LockWord(word).owner()?, events, namespace })
+        Some(ObservedLock { path: path.into(), inode, owner: LockWord(word).owner()?, events, namespace })
     }
 
     fn is_still_held(&self) -> bool {
-        Held::look(&self.path, self.inode).is_some_and(|now| (now.owner, now.events) == (self.owner, self.events))
+        ObservedLock::look(&self.path, self.inode)
+            .is_some_and(|now| (now.owner, now.events) == (self.owner, self.events))
     }
 }
 
 /// Waits a little, and reports the locks that are still held by the same owners.
-pub(super) fn examine(report: &mut Report, mut held: Vec<Held>) {
-    for _ in 0..LOOKS {
+pub(super) fn examine(report: &mut Report, mut held: Vec<ObservedLock>) {
+    for _ in 0..OBSERVATIONS {
         if held.is_empty() {
             return;
         }
-        sleep(LONG / LOOKS);
-        held.retain(Held::is_still_held);
+        sleep(OBSERVATION_TIME / OBSERVATIONS);
+        held.retain(ObservedLock::is_still_held);
     }
     for held in held {
         lock(report, &held);
     }
 }
 
-fn lock(report: &mut Report, held: &Held) {
+fn lock(report: &mut Report, held: &ObservedLock) {
     let (path, thread) = (&held.path, held.owner);
     let mut remedy = format!("end the programs that use it, then a0 rm {}", path.display());
     if is_foreign_namespace(held.namespace) {
         let problem = format!(
-            "thread {thread} of PID namespace {} has had its lock for more than {LONG:?}; who that is cannot be seen from here",
+            "thread {thread} of PID namespace {} has had its lock for more than {OBSERVATION_TIME:?}; who that is cannot be seen from here",
             held.namespace
         );
         return report.error(
@@ -103,7 +104,7 @@ fn lock(report: &mut Report, held: &Held) {
         Owner::User { pid, name, stopped } => {
             let doing = if stopped { ", which is stopped" } else { "" };
             let problem = format!(
-                "thread {thread} of process {pid} ({name}){doing} has had its lock for more than {LONG:?}; all others wait"
+                "thread {thread} of process {pid} ({name}){doing} has had its lock for more than {OBSERVATION_TIME:?}; all others wait"
             );
             let remedy = match stopped {
                 true => format!("kill -CONT {pid} lets it go on; kill -KILL {pid} ends it, and frees the lock"),

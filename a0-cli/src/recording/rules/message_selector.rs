@@ -3,26 +3,26 @@
 use std::collections::VecDeque;
 
 use super::signal::Event;
-use super::signals::Signals;
+use super::signal_log::SignalLog;
 use super::{Action, Policy};
-use crate::recording::sink::Stamp;
+use crate::recording::writer::MessageStamp;
 
 /// How much later than its time a trigger may become known, in nanoseconds: so much may pass between a program's stamping
 /// a message and its publishing it.
-const LATE: u64 = 100_000_000;
+const LATEST_SIGNAL: u64 = 100_000_000;
 
 /// What a message that waits takes besides its packet, in bytes.
-const ENTRY: u64 = 128;
+const ENTRY_SIZE: u64 = 128;
 
 /// Messages that are neither saved nor dropped yet, in their order.
-pub(crate) struct Choice {
+pub(crate) struct MessageSelector {
     rule: usize,
-    policies: Vec<State>,
-    queue: VecDeque<Held>,
+    policies: Vec<PolicyState>,
+    queue: VecDeque<QueuedMessage>,
     /// Messages at the end of the queue that were not compared with the signals yet.
     fresh: usize,
     /// Messages before those in the queue whose packets are gone for lack of memory, and which may still be wanted.
-    ghosts: VecDeque<Mark>,
+    ghosts: VecDeque<QueueMark>,
     /// Of all packets that are held.
     bytes: u64,
     /// Messages that were compared with the signals.
@@ -43,13 +43,13 @@ pub(crate) struct Dropped {
 }
 
 /// A message that waits.
-pub(crate) struct Held {
-    mark: Mark,
-    pub(crate) stamp: Stamp,
+pub(crate) struct QueuedMessage {
+    mark: QueueMark,
+    pub(crate) stamp: MessageStamp,
     pub(crate) packet: Box<[u8]>,
 }
 
-struct Mark {
+struct QueueMark {
     /// Nanoseconds since boot.
     time: u64,
     /// Counts the topic's messages that were compared with signals.
@@ -57,7 +57,7 @@ struct Mark {
     is_wanted: bool,
 }
 
-enum State {
+enum PolicyState {
     SaveAll { on: bool },
     DropAll,
     Time { prev: u64 },
@@ -71,18 +71,18 @@ enum Decision {
     Defer,
 }
 
-impl Choice {
+impl MessageSelector {
     /// For a topic to which this rule applies.
-    pub(crate) fn new(rule: usize, policies: &[Policy], signals: &Signals) -> Choice {
+    pub(crate) fn new(rule: usize, policies: &[Policy], signals: &SignalLog) -> MessageSelector {
         let state = |(number, policy): (usize, &Policy)| match policy.action {
             Action::SaveAll { ignore_control } => {
-                State::SaveAll { on: ignore_control || signals.was_on((rule, number)) }
+                PolicyState::SaveAll { on: ignore_control || signals.was_on((rule, number)) }
             }
-            Action::DropAll => State::DropAll,
-            Action::Time { prev, .. } => State::Time { prev: prev.as_nanos() as u64 },
-            Action::Count { prev, next } => State::Count { prev, next, left: 0 },
+            Action::DropAll => PolicyState::DropAll,
+            Action::Time { prev, .. } => PolicyState::Time { prev: prev.as_nanos() as u64 },
+            Action::Count { prev, next } => PolicyState::Count { prev, next, left: 0 },
         };
-        Choice {
+        MessageSelector {
             rule,
             policies: policies.iter().enumerate().map(state).collect(),
             queue: VecDeque::new(),
@@ -96,15 +96,15 @@ impl Choice {
     }
 
     /// Takes a message.
-    pub(crate) fn push(&mut self, time: u64, stamp: Stamp, packet: &[u8]) {
-        let mark = Mark { time, number: 0, is_wanted: false };
-        self.queue.push_back(Held { mark, stamp, packet: packet.into() });
+    pub(crate) fn push(&mut self, time: u64, stamp: MessageStamp, packet: &[u8]) {
+        let mark = QueueMark { time, number: 0, is_wanted: false };
+        self.queue.push_back(QueuedMessage { mark, stamp, packet: packet.into() });
         self.fresh += 1;
-        self.bytes += ENTRY + packet.len() as u64;
+        self.bytes += ENTRY_SIZE + packet.len() as u64;
     }
 
     /// Compares what was taken with the signals. `read_until`: what is not here is later than that.
-    pub(crate) fn settle(&mut self, signals: &Signals, read_until: Option<u64>) {
+    pub(crate) fn settle(&mut self, signals: &SignalLog, read_until: Option<u64>) {
         for index in self.queue.len() - self.fresh..self.queue.len() {
             // What is at the same time comes before the signal.
             let time = self.queue[index].mark.time;
@@ -114,8 +114,8 @@ impl Choice {
             self.count += 1;
             for state in &mut self.policies {
                 match state {
-                    State::SaveAll { on } => mark.is_wanted |= *on,
-                    State::Count { left, .. } if *left > 0 => {
+                    PolicyState::SaveAll { on } => mark.is_wanted |= *on,
+                    PolicyState::Count { left, .. } if *left > 0 => {
                         *left -= 1;
                         mark.is_wanted = true;
                     }
@@ -131,13 +131,13 @@ impl Choice {
     }
 
     /// Takes note of signals for as long as their times are such. So many messages of the queue came before them.
-    fn heed(&mut self, signals: &Signals, len: usize, is_due: impl Fn(u64) -> bool) {
+    fn heed(&mut self, signals: &SignalLog, len: usize, is_due: impl Fn(u64) -> bool) {
         while let Some(signal) = signals.find(&mut self.signal, self.rule).filter(|signal| is_due(signal.time)) {
             self.signal += 1;
             match (&mut self.policies[signal.policy.1], signal.event) {
-                (State::SaveAll { on }, Event::SwitchedOn) => *on = true,
-                (State::SaveAll { on }, Event::SwitchedOff) => *on = false,
-                (State::Count { prev, next, left }, Event::Fired) => {
+                (PolicyState::SaveAll { on }, Event::SwitchedOn) => *on = true,
+                (PolicyState::SaveAll { on }, Event::SwitchedOff) => *on = false,
+                (PolicyState::Count { prev, next, left }, Event::Fired) => {
                     *left = *next;
                     let first = self.count.saturating_sub(*prev);
                     let before = self.queue.range_mut(..len).map(|held| &mut held.mark);
@@ -149,18 +149,20 @@ impl Choice {
         }
     }
 
-    fn decide(&self, mark: &Mark, signals: &Signals) -> Decision {
+    fn decide(&self, mark: &QueueMark, signals: &SignalLog) -> Decision {
         if mark.is_wanted {
             return Decision::Save;
         }
         let mut decision = Decision::Drop;
         for (number, state) in self.policies.iter().enumerate() {
             match *state {
-                State::Time { .. } if signals.is_inside((self.rule, number), mark.time) => return Decision::Save,
-                State::Time { prev } if mark.time.saturating_add(prev).saturating_add(LATE) > signals.horizon() => {
+                PolicyState::Time { .. } if signals.is_inside((self.rule, number), mark.time) => return Decision::Save,
+                PolicyState::Time { prev }
+                    if mark.time.saturating_add(prev).saturating_add(LATEST_SIGNAL) > signals.horizon() =>
+                {
                     decision = Decision::Defer;
                 }
-                State::Count { prev, .. } if self.count - mark.number <= prev => decision = Decision::Defer,
+                PolicyState::Count { prev, .. } if self.count - mark.number <= prev => decision = Decision::Defer,
                 _ => {}
             }
         }
@@ -168,7 +170,7 @@ impl Choice {
     }
 
     /// The next message to save, if it is decided. At the end, nothing more can make a message wanted.
-    pub(crate) fn pop(&mut self, signals: &Signals, at_end: bool) -> Option<Held> {
+    pub(crate) fn pop(&mut self, signals: &SignalLog, at_end: bool) -> Option<QueuedMessage> {
         let is_decided = |decision| decision != Decision::Defer || at_end;
         while let Some(ghost) = self.ghosts.front() {
             match self.decide(ghost, signals) {
@@ -177,7 +179,7 @@ impl Choice {
                 _ => break,
             }
             self.ghosts.pop_front();
-            self.bytes -= ENTRY;
+            self.bytes -= ENTRY_SIZE;
         }
         // What is fresh was not compared yet.
         while self.queue.len() > self.fresh {
@@ -186,7 +188,7 @@ impl Choice {
                 return None;
             }
             let held = self.queue.pop_front()?;
-            self.bytes -= ENTRY + held.packet.len() as u64;
+            self.bytes -= ENTRY_SIZE + held.packet.len() as u64;
             if decision == Decision::Save {
                 return Some(held);
             }
@@ -201,7 +203,7 @@ impl Choice {
             self.bytes -= held.packet.len() as u64;
             self.ghosts.push_back(held.mark);
         } else if self.ghosts.pop_front().is_some() {
-            self.bytes -= ENTRY;
+            self.bytes -= ENTRY_SIZE;
             self.tally.given_up += 1;
         }
     }

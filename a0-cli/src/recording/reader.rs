@@ -27,7 +27,7 @@ const LARGE: usize = 1 << 20;
 const MOST_TOLD: u64 = 32 << 20;
 
 /// A recording that is read from its start to its end.
-pub(crate) struct Source {
+pub(crate) struct RecordingReader {
     path: PathBuf,
     file: BufReader<File>,
     size: u64,
@@ -76,28 +76,28 @@ pub(crate) struct Recorded {
     pub(crate) data: Vec<u8>,
 }
 
-impl Source {
-    pub(crate) fn open(path: &Path) -> Outcome<Source> {
-        Source::new(path, regular::open(path)?, true)
+impl RecordingReader {
+    pub(crate) fn open(path: &Path) -> Outcome<RecordingReader> {
+        RecordingReader::new(path, regular::open(path)?, true)
     }
 
     /// For those who only want to know what there is.
-    pub(crate) fn open_without_contents(path: &Path) -> Outcome<Source> {
-        Source::new(path, regular::open(path)?, false)
+    pub(crate) fn open_without_contents(path: &Path) -> Outcome<RecordingReader> {
+        RecordingReader::new(path, regular::open(path)?, false)
     }
 
     /// The same from its start.
-    pub(crate) fn rewind(self) -> Outcome<Source> {
+    pub(crate) fn rewind(self) -> Outcome<RecordingReader> {
         let mut file = self.file.into_inner();
         file.rewind().map_err(|error| cannot_read(&self.path, &error))?;
-        Source::new(&self.path, file, self.contents)
+        RecordingReader::new(&self.path, file, self.contents)
     }
 
-    fn new(path: &Path, file: File, contents: bool) -> Outcome<Source> {
+    fn new(path: &Path, file: File, contents: bool) -> Outcome<RecordingReader> {
         let size = file.metadata().map_err(|error| cannot_read(path, &error))?.len();
         let options = options().with_emit_chunks(true).with_validate_data_section_crc(true);
         let index = Index { known_at_end: summary::channels(&file, size), ..Index::default() };
-        let mut source = Source {
+        let mut source = RecordingReader {
             path: path.to_owned(),
             file: BufReader::with_capacity(64 << 10, file),
             size,
@@ -115,7 +115,7 @@ impl Source {
         Ok(source)
     }
 
-    /// The next thing in it. Damaged parts are passed over; see [`Source::problem`].
+    /// The next thing in it. Damaged parts are passed over; see [`RecordingReader::problem`].
     pub(crate) fn next(&mut self) -> Outcome<Option<Item>> {
         self.fill()?;
         Ok(self.queue.pop_front())

@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use a0_std::{Clock, Init, SystemClock};
 
-use super::ear::Ear;
 use super::signal::{Event, Signal};
+use super::signal_source::SignalSource;
 use super::timer::{Schedule, Timer};
 use super::{Action, Rule, Rules, Trigger};
 use crate::end::Outcome;
 use crate::recording::Ages;
 
 /// How long what happened is kept for topics that are found a little late, in nanoseconds.
-const GRACE: u64 = 10_000_000_000;
+const KEPT_NANOSECONDS: u64 = 10_000_000_000;
 
 /// Everything that is listened to, and what has happened.
-pub(crate) struct Signals {
-    ears: Vec<Ear>,
+pub(crate) struct SignalLog {
+    sources: Vec<SignalSource>,
     timers: Vec<Timer>,
-    policies: BTreeMap<(usize, usize), State>,
+    policies: BTreeMap<(usize, usize), SwitchState>,
     log: VecDeque<Signal>,
     /// How many were forgotten.
     forgotten: u64,
@@ -27,7 +27,7 @@ pub(crate) struct Signals {
     horizon: u64,
 }
 
-struct State {
+struct SwitchState {
     on: bool,
     /// The same before the first signal that is still known.
     on_first: bool,
@@ -37,10 +37,10 @@ struct State {
     spans: Vec<(u64, u64)>,
 }
 
-impl Signals {
+impl SignalLog {
     /// Listens from now on, or also to what is there.
-    pub(crate) fn new<'a>(rules: &'a Rules, history: bool, now: u64) -> Outcome<Signals> {
-        let mut ears: BTreeMap<&str, Ear> = BTreeMap::new();
+    pub(crate) fn new<'a>(rules: &'a Rules, history: bool, now: u64) -> Outcome<SignalLog> {
+        let mut sources: BTreeMap<&str, SignalSource> = BTreeMap::new();
         let (mut timers, mut policies) = (vec![], BTreeMap::new());
         let init = if history { Init::Oldest } else { Init::AwaitNew };
         let of = |(number, rule): (usize, &'a Rule)| {
@@ -49,12 +49,12 @@ impl Signals {
         for (number, policy) in (0..).zip(&rules.rules).flat_map(of) {
             let on = policy.controls.is_empty();
             for topic in &policy.controls {
-                Ear::of(&mut ears, topic, init)?.switches.push(number);
+                SignalSource::of(&mut sources, topic, init)?.switches.push(number);
             }
             for trigger in &policy.triggers {
                 let schedule = match trigger {
                     Trigger::PubSub { topic } => {
-                        Ear::of(&mut ears, topic, init)?.fires.push(number);
+                        SignalSource::of(&mut sources, topic, init)?.fires.push(number);
                         continue;
                     }
                     // Both start with a signal.
@@ -67,11 +67,11 @@ impl Signals {
                 Action::Time { prev, next } => Some((nanos(prev), nanos(next))),
                 _ => None,
             };
-            policies.insert(number, State { on, on_first: on, reach, spans: vec![] });
+            policies.insert(number, SwitchState { on, on_first: on, reach, spans: vec![] });
         }
-        let ears = ears.into_values().collect();
-        let mut signals = Signals { ears, timers, policies, log: VecDeque::new(), forgotten: 0, horizon: 0 };
-        signals.ears.iter_mut().for_each(Ear::discover);
+        let sources = sources.into_values().collect();
+        let mut signals = SignalLog { sources, timers, policies, log: VecDeque::new(), forgotten: 0, horizon: 0 };
+        signals.sources.iter_mut().for_each(SignalSource::discover);
         Ok(signals)
     }
 
@@ -79,8 +79,8 @@ impl Signals {
     pub(crate) fn poll(&mut self, clock: &SystemClock, ages: &Ages) {
         let now = clock.mono().as_nanos();
         let (mut found, mut all) = (vec![], true);
-        for ear in &mut self.ears {
-            all &= ear.listen(clock, ages, &mut found);
+        for source in &mut self.sources {
+            all &= source.listen(clock, ages, &mut found);
         }
         let wall = clock.wall().secs();
         for timer in &mut self.timers {
@@ -147,7 +147,7 @@ impl Signals {
 
     /// Forgets what no message can depend on any more. All topics were read until now.
     pub(crate) fn forget(&mut self) {
-        let until = self.horizon.saturating_sub(GRACE);
+        let until = self.horizon.saturating_sub(KEPT_NANOSECONDS);
         while let Some(signal) = self.log.front().copied().filter(|signal| signal.time < until) {
             self.log.pop_front();
             self.forgotten += 1;
