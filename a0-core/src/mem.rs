@@ -74,56 +74,59 @@ pub trait Mem {
     fn write(&self, offset: u64, bytes: &[u8]);
 }
 
+/// Hands on methods of [`Mem`] to another memory: `forward_mem!(self => self.inner; size, load_u8, write);` inside an
+/// implementation, for a memory that does something besides. `Field` and `Ordering` must be in scope.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! forward_mem {
+    ($self:ident => $below:expr; $($method:ident),+ $(,)?) => { $($crate::forward_mem! { $method $self $below })+ };
+    (size $s:ident $b:expr) => { $crate::forward_mem! { $s $b; size() -> u64 } };
+    (load_u8 $s:ident $b:expr) => { $crate::forward_mem! { $s $b; load_u8(field: Field<u8>, order: Ordering) -> u8 } };
+    (load_u32 $s:ident $b:expr) => {
+        $crate::forward_mem! { $s $b; load_u32(field: Field<u32>, order: Ordering) -> u32 }
+    };
+    (load_u64 $s:ident $b:expr) => {
+        $crate::forward_mem! { $s $b; load_u64(field: Field<u64>, order: Ordering) -> u64 }
+    };
+    (store_u8 $s:ident $b:expr) => {
+        $crate::forward_mem! { $s $b; store_u8(field: Field<u8>, value: u8, order: Ordering) -> () }
+    };
+    (store_u32 $s:ident $b:expr) => {
+        $crate::forward_mem! { $s $b; store_u32(field: Field<u32>, value: u32, order: Ordering) -> () }
+    };
+    (store_u64 $s:ident $b:expr) => {
+        $crate::forward_mem! { $s $b; store_u64(field: Field<u64>, value: u64, order: Ordering) -> () }
+    };
+    (load_words $s:ident $b:expr) => { $crate::forward_mem! { $s $b; load_words(first: Field<u64>) -> [u64; 5] } };
+    (store_words $s:ident $b:expr) => {
+        $crate::forward_mem! { $s $b; store_words(first: Field<u64>, words: [u64; 5]) -> () }
+    };
+    (cas_u32 $s:ident $b:expr) => {
+        $crate::forward_mem! { $s $b; cas_u32(field: Field<u32>, old: u32, new: u32, order: Ordering) -> Result<u32, u32> }
+    };
+    (fetch_add_u32 $s:ident $b:expr) => {
+        $crate::forward_mem! { $s $b; fetch_add_u32(field: Field<u32>, value: u32, order: Ordering) -> u32 }
+    };
+    (fetch_or_u32 $s:ident $b:expr) => {
+        $crate::forward_mem! { $s $b; fetch_or_u32(field: Field<u32>, value: u32, order: Ordering) -> u32 }
+    };
+    (fence $s:ident $b:expr) => { $crate::forward_mem! { $s $b; fence(order: Ordering) -> () } };
+    (fence_after_rmw $s:ident $b:expr) => { $crate::forward_mem! { $s $b; fence_after_rmw() -> () } };
+    (prefetch_for_write $s:ident $b:expr) => { $crate::forward_mem! { $s $b; prefetch_for_write(offset: u64) -> () } };
+    (read $s:ident $b:expr) => { $crate::forward_mem! { $s $b; read(offset: u64, into: &mut [u8]) -> () } };
+    (write $s:ident $b:expr) => { $crate::forward_mem! { $s $b; write(offset: u64, bytes: &[u8]) -> () } };
+    ($self:ident $below:expr; $method:ident($($name:ident: $type:ty),*) -> $result:ty) => {
+        #[inline]
+        fn $method(&$self, $($name: $type),*) -> $result {
+            $crate::Mem::$method(&$below, $($name),*)
+        }
+    };
+}
+
 impl<T: Mem + ?Sized> Mem for &T {
-    fn size(&self) -> u64 {
-        (**self).size()
-    }
-    fn load_u8(&self, field: Field<u8>, order: Ordering) -> u8 {
-        (**self).load_u8(field, order)
-    }
-    fn load_u32(&self, field: Field<u32>, order: Ordering) -> u32 {
-        (**self).load_u32(field, order)
-    }
-    fn load_u64(&self, field: Field<u64>, order: Ordering) -> u64 {
-        (**self).load_u64(field, order)
-    }
-    fn store_u8(&self, field: Field<u8>, value: u8, order: Ordering) {
-        (**self).store_u8(field, value, order);
-    }
-    fn store_u32(&self, field: Field<u32>, value: u32, order: Ordering) {
-        (**self).store_u32(field, value, order);
-    }
-    fn store_u64(&self, field: Field<u64>, value: u64, order: Ordering) {
-        (**self).store_u64(field, value, order);
-    }
-    fn load_words(&self, first: Field<u64>) -> [u64; 5] {
-        (**self).load_words(first)
-    }
-    fn store_words(&self, first: Field<u64>, words: [u64; 5]) {
-        (**self).store_words(first, words);
-    }
-    fn cas_u32(&self, field: Field<u32>, current: u32, new: u32, order: Ordering) -> Result<u32, u32> {
-        (**self).cas_u32(field, current, new, order)
-    }
-    fn fetch_add_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        (**self).fetch_add_u32(field, value, order)
-    }
-    fn fetch_or_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        (**self).fetch_or_u32(field, value, order)
-    }
-    fn fence(&self, order: Ordering) {
-        (**self).fence(order);
-    }
-    fn fence_after_rmw(&self) {
-        (**self).fence_after_rmw();
-    }
-    fn prefetch_for_write(&self, offset: u64) {
-        (**self).prefetch_for_write(offset);
-    }
-    fn read(&self, offset: u64, into: &mut [u8]) {
-        (**self).read(offset, into);
-    }
-    fn write(&self, offset: u64, bytes: &[u8]) {
-        (**self).write(offset, bytes);
+    crate::forward_mem! {
+        self => (**self);
+        size, load_u8, load_u32, load_u64, store_u8, store_u32, store_u64, load_words, store_words, cas_u32,
+        fetch_add_u32, fetch_or_u32, fence, fence_after_rmw, prefetch_for_write, read, write
     }
 }

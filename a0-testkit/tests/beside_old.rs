@@ -62,9 +62,11 @@ impl World<'_> {
 struct Shared<'a>(Rc<World<'a>>);
 
 impl Mem for Shared<'_> {
-    fn size(&self) -> u64 {
-        self.0.mem.size()
+    a0_core::forward_mem! {
+        self => self.0.mem;
+        size, store_u8, store_u32, store_u64, cas_u32, fetch_add_u32, fetch_or_u32, write
     }
+
     fn load_u8(&self, field: Field<u8>, order: Ordering) -> u8 {
         self.0.go_on();
         self.0.mem.load_u8(field, order)
@@ -90,33 +92,12 @@ impl Mem for Shared<'_> {
             self.0.mem.load_u64(Field::at(first.offset() + 8 * i as u64), Ordering::Relaxed)
         })
     }
-    fn store_u8(&self, field: Field<u8>, value: u8, order: Ordering) {
-        self.0.mem.store_u8(field, value, order);
-    }
-    fn store_u32(&self, field: Field<u32>, value: u32, order: Ordering) {
-        self.0.mem.store_u32(field, value, order);
-    }
-    fn store_u64(&self, field: Field<u64>, value: u64, order: Ordering) {
-        self.0.mem.store_u64(field, value, order);
-    }
-    fn cas_u32(&self, field: Field<u32>, current: u32, new: u32, order: Ordering) -> Result<u32, u32> {
-        self.0.mem.cas_u32(field, current, new, order)
-    }
-    fn fetch_add_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        self.0.mem.fetch_add_u32(field, value, order)
-    }
-    fn fetch_or_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        self.0.mem.fetch_or_u32(field, value, order)
-    }
     fn fence(&self, _: Ordering) {}
     fn read(&self, offset: u64, into: &mut [u8]) {
         for (i, part) in into.chunks_mut(8).enumerate() {
             self.0.go_on();
             self.0.mem.read(offset + 8 * i as u64, part);
         }
-    }
-    fn write(&self, offset: u64, bytes: &[u8]) {
-        self.0.mem.write(offset, bytes);
     }
 }
 

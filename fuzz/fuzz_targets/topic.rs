@@ -32,9 +32,11 @@ impl Scribbled<'_> {
 }
 
 impl Mem for Scribbled<'_> {
-    fn size(&self) -> u64 {
-        self.inner.size()
+    a0_core::forward_mem! {
+        self => self.inner;
+        size, store_u8, store_u32, store_u64, cas_u32, fetch_add_u32, fetch_or_u32, fence, write
     }
+
     fn load_u8(&self, field: Field<u8>, order: Ordering) -> u8 {
         self.scribble();
         self.inner.load_u8(field, order)
@@ -47,27 +49,6 @@ impl Mem for Scribbled<'_> {
         self.scribble();
         self.inner.load_u64(field, order)
     }
-    fn store_u8(&self, field: Field<u8>, value: u8, order: Ordering) {
-        self.inner.store_u8(field, value, order);
-    }
-    fn store_u32(&self, field: Field<u32>, value: u32, order: Ordering) {
-        self.inner.store_u32(field, value, order);
-    }
-    fn store_u64(&self, field: Field<u64>, value: u64, order: Ordering) {
-        self.inner.store_u64(field, value, order);
-    }
-    fn cas_u32(&self, field: Field<u32>, current: u32, new: u32, order: Ordering) -> Result<u32, u32> {
-        self.inner.cas_u32(field, current, new, order)
-    }
-    fn fetch_add_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        self.inner.fetch_add_u32(field, value, order)
-    }
-    fn fetch_or_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        self.inner.fetch_or_u32(field, value, order)
-    }
-    fn fence(&self, order: Ordering) {
-        self.inner.fence(order);
-    }
     /// In halves, so that what is copied can be torn.
     fn read(&self, offset: u64, into: &mut [u8]) {
         let (first, second) = into.split_at_mut(into.len() / 2);
@@ -75,9 +56,6 @@ impl Mem for Scribbled<'_> {
         self.inner.read(offset, first);
         self.scribble();
         self.inner.read(offset + first.len() as u64, second);
-    }
-    fn write(&self, offset: u64, bytes: &[u8]) {
-        self.inner.write(offset, bytes);
     }
 }
 

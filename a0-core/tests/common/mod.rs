@@ -27,9 +27,11 @@ impl<'a> Meddled<'a> {
 }
 
 impl Mem for Meddled<'_> {
-    fn size(&self) -> u64 {
-        self.mem.size()
+    a0_core::forward_mem! {
+        self => self.mem;
+        size, load_u32, load_u64, store_u8, store_u32, store_u64, cas_u32, fetch_add_u32, fetch_or_u32, fence, write
     }
+
     fn load_u8(&self, field: Field<u8>, order: Ordering) -> u8 {
         let value = self.mem.load_u8(field, order);
         if self.restless.get() && field == header::COMMITTED_PAGE {
@@ -37,40 +39,10 @@ impl Mem for Meddled<'_> {
         }
         value
     }
-    fn load_u32(&self, field: Field<u32>, order: Ordering) -> u32 {
-        self.mem.load_u32(field, order)
-    }
-    fn load_u64(&self, field: Field<u64>, order: Ordering) -> u64 {
-        self.mem.load_u64(field, order)
-    }
-    fn store_u8(&self, field: Field<u8>, value: u8, order: Ordering) {
-        self.mem.store_u8(field, value, order);
-    }
-    fn store_u32(&self, field: Field<u32>, value: u32, order: Ordering) {
-        self.mem.store_u32(field, value, order);
-    }
-    fn store_u64(&self, field: Field<u64>, value: u64, order: Ordering) {
-        self.mem.store_u64(field, value, order);
-    }
-    fn cas_u32(&self, field: Field<u32>, current: u32, new: u32, order: Ordering) -> Result<u32, u32> {
-        self.mem.cas_u32(field, current, new, order)
-    }
-    fn fetch_add_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        self.mem.fetch_add_u32(field, value, order)
-    }
-    fn fetch_or_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        self.mem.fetch_or_u32(field, value, order)
-    }
-    fn fence(&self, order: Ordering) {
-        self.mem.fence(order);
-    }
     fn read(&self, offset: u64, into: &mut [u8]) {
         if let Some(meddle) = self.before_copy.take() {
             meddle(&self.mem, offset);
         }
         self.mem.read(offset, into);
-    }
-    fn write(&self, offset: u64, bytes: &[u8]) {
-        self.mem.write(offset, bytes);
     }
 }

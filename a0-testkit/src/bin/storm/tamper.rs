@@ -82,15 +82,11 @@ impl Tampered {
 }
 
 impl Mem for Tampered {
-    fn size(&self) -> u64 {
-        self.mem.size()
+    a0_core::forward_mem! {
+        self => self.mem;
+        size, load_u8, load_u32, store_u32, cas_u32, fetch_add_u32, fetch_or_u32, fence
     }
-    fn load_u8(&self, field: Field<u8>, order: Ordering) -> u8 {
-        self.mem.load_u8(field, order)
-    }
-    fn load_u32(&self, field: Field<u32>, order: Ordering) -> u32 {
-        self.mem.load_u32(field, order)
-    }
+
     fn load_u64(&self, field: Field<u64>, order: Ordering) -> u64 {
         let value = self.mem.load_u64(field, order);
         if !self.missing.is_some_and(is_for_readers) {
@@ -131,9 +127,6 @@ impl Mem for Tampered {
             self.mem.write(offset, &bytes);
         }
     }
-    fn store_u32(&self, field: Field<u32>, value: u32, order: Ordering) {
-        self.mem.store_u32(field, value, order);
-    }
     fn store_u64(&self, field: Field<u64>, value: u64, order: Ordering) {
         if field.offset() >= WORKSPACE {
             self.wrote_frame.set(true);
@@ -142,18 +135,6 @@ impl Mem for Tampered {
             return;
         }
         self.mem.store_u64(field, value, order);
-    }
-    fn cas_u32(&self, field: Field<u32>, current: u32, new: u32, order: Ordering) -> Result<u32, u32> {
-        self.mem.cas_u32(field, current, new, order)
-    }
-    fn fetch_add_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        self.mem.fetch_add_u32(field, value, order)
-    }
-    fn fetch_or_u32(&self, field: Field<u32>, value: u32, order: Ordering) -> u32 {
-        self.mem.fetch_or_u32(field, value, order)
-    }
-    fn fence(&self, order: Ordering) {
-        self.mem.fence(order);
     }
     fn read(&self, offset: u64, into: &mut [u8]) {
         self.copied.set(true);
