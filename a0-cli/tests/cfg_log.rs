@@ -8,7 +8,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use a0_std::{File, FileOptions, Writer};
-use common::{Root, Said, bare, finish, one_complaint, said, send, terminal, until};
+use a0_testkit::{bare, until};
+use common::{Root, Said, finish, one_complaint, said, send, terminal};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 

@@ -10,7 +10,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use common::{Root, await_signals, finish, one_complaint, said, send, until};
+use a0_testkit::until;
+use common::{Root, await_signals, finish, one_complaint, said, send};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 

@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use a0_std::{File, FileOptions, Writer};
-use common::{Root, Said, bare, said, send};
+use a0_testkit::bare;
+use common::{Root, Said, said, send};
 use nix::sys::signal::Signal;
 use rustix::fs::{CWD, Mode, mkfifoat};
 use sandbox::{Denied, deny};
@@ -357,7 +358,9 @@ fn owners_of_locks() {
 
     root.ok(&format!("pub stopped x {SMALL}"));
     let mut reader = root.start("echo stopped");
-    common::until(|| fs::read_to_string(format!("/proc/{}/maps", reader.id())).unwrap().contains("stopped.pubsub.a0"));
+    a0_testkit::until(|| {
+        fs::read_to_string(format!("/proc/{}/maps", reader.id())).unwrap().contains("stopped.pubsub.a0")
+    });
     send(&reader, Signal::SIGSTOP);
     lock("stopped", reader.id());
     expect_at(&root, "error", "lock", "stopped.pubsub.a0", "which is stopped");

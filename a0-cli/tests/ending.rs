@@ -8,7 +8,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::{Root, await_signals, finish, send, until};
+use a0_testkit::until;
+use common::{Root, await_signals, finish, send};
 use nix::sys::signal::Signal;
 
 /// Far more than it takes, for machines that are busy with other tests.

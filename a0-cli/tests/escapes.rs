@@ -7,7 +7,8 @@ use std::io::Read;
 use std::process::Child;
 use std::time::Duration;
 
-use common::{Root, Said, finish, said, send, terminal, until};
+use a0_testkit::until;
+use common::{Root, Said, finish, said, send, terminal};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 

@@ -12,7 +12,8 @@ use std::process::{Child, ChildStdout};
 use std::time::{Duration, Instant};
 
 use a0_std::{Clock, File, FileOptions, Packet, SystemClock, TimeMono, Writer, keys};
-use common::{Root, bare, finish, send, terminal, until};
+use a0_testkit::{bare, until};
+use common::{Root, finish, send, terminal};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;

@@ -8,7 +8,8 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{Root, finish, one_complaint, said, send, until};
+use a0_testkit::until;
+use common::{Root, finish, one_complaint, said, send};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 

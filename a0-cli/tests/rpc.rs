@@ -7,7 +7,8 @@ use std::process::Child;
 use std::time::Duration;
 
 use a0_std::{File, FileOptions, Packet, Writer, keys};
-use common::{Root, finish, said, send, until};
+use a0_testkit::until;
+use common::{Root, finish, said, send};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 

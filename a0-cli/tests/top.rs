@@ -13,7 +13,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use a0_std::{File, FileOptions};
-use common::{Root, bare, send_to, terminal, until};
+use a0_testkit::{bare, until};
+use common::{Root, send_to, terminal};
 use nix::sys::signal::Signal;
 use sandbox::without_privileges;
 use serde_json::{Value, json};

@@ -53,7 +53,7 @@ fn only_what_was_asked_for() {
     // It cannot be seen when it has looked for the first time, so topics are made until it has shown one.
     let mut child = root.start("watch --new-only --count 1");
     let mut made = 0;
-    common::until(|| {
+    a0_testkit::until(|| {
         root.ok(&format!("pub new{made} x --arena 4K"));
         made += 1;
         child.try_wait().unwrap().is_some()

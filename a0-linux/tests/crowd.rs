@@ -1,9 +1,6 @@
 //! The topic lock among a hundred processes, and unlocking what is not ours.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not recognised as tests")]
 
-#[path = "common/actor.rs"]
-mod actor;
-
 use std::path::Path;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
@@ -12,7 +9,7 @@ use std::time::Duration;
 use a0_core::layout::header;
 use a0_core::{Acquired, Lock, Mem, RawMem};
 use a0_linux::{FileOptions, Mapping, RobustLock, TopicFile};
-use actor::{Actor, say, script};
+use a0_testkit::actor::{Actor, say, script};
 
 const PROCESSES: usize = 100;
 const ROUNDS: u32 = 100;

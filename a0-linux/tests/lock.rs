@@ -2,9 +2,6 @@
 #![allow(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not recognised as tests")]
 
-#[path = "common/actor.rs"]
-mod actor;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::SeqCst;
@@ -14,7 +11,7 @@ use std::time::{Duration, Instant};
 use a0_core::layout::header;
 use a0_core::{Acquired, Cursor, Error, Lock, LockError, Mem, RawMem, Transport};
 use a0_linux::{FileOptions, Mapping, RobustLock, TopicFile, thread_id};
-use actor::{Actor, await_go, say, script};
+use a0_testkit::actor::{Actor, await_go, say, script};
 use rustix::process::{Signal, getpid, kill_process};
 use tempfile::TempDir;
 

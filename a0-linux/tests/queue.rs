@@ -2,9 +2,6 @@
 #![allow(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not recognised as tests")]
 
-#[path = "common/actor.rs"]
-mod actor;
-
 use std::path::Path;
 use std::ptr::null;
 use std::sync::atomic::Ordering::SeqCst;
@@ -15,7 +12,7 @@ use std::time::Duration;
 use a0_core::layout::header;
 use a0_core::{Acquired, Lock, LockError, Mem, RawMem};
 use a0_linux::{FileOptions, Mapping, RobustLock, TopicFile, thread_id};
-use actor::{Actor, say, script};
+use a0_testkit::actor::{Actor, say, script};
 use rustix::thread::futex::{self, Flags};
 
 const WAITERS: u32 = 0x8000_0000;

@@ -1,10 +1,6 @@
 //! Programs in different PID namespaces, as in containers, on one topic or deadman. These tests need root.
 #![allow(unsafe_code, reason = "fork")]
 
-#[path = "../../a0-linux/tests/common/actor.rs"]
-mod actor;
-mod common;
-
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
@@ -16,8 +12,9 @@ use a0_std::{
     Deadman, DeadmanLayout, Error, FileError, FileOptions, Init, Mode, Publisher, ReaderOptions, SubscriberSync,
     random_id,
 };
-use actor::{Actor, await_go, say, script};
-use common::{bare, text, topic};
+use a0_testkit::actor::{Actor, await_go, say, script};
+use a0_testkit::bare;
+use a0_testkit::private_root::{text, topic};
 
 const LONG: Duration = Duration::from_secs(20);
 /// For what must not happen.

@@ -1,8 +1,6 @@
 //! What was made before a fork, and what is made after it, in the child and in its parent.
 #![allow(unsafe_code)]
 
-mod common;
-
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -16,7 +14,8 @@ use a0_std::{
     PrpcClient, PrpcServer, Publisher, RpcClient, RpcServer, Subscriber, SubscriberFd, SubscriberStream,
     SubscriberSync, SubscriberZeroCopy,
 };
-use common::{text, topic, until};
+use a0_testkit::private_root::{text, topic};
+use a0_testkit::until;
 use rustix::event::{PollFd, PollFlags, poll};
 use smol::stream::StreamExt;
 

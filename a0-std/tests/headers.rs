@@ -1,9 +1,7 @@
 //! What writers put in front of a packet.
 
-mod common;
-
 use a0_std::{Error, Init, Packet, Publisher, ReaderSync, SubscriberSync, TimeMono, TimeWall, Writer, keys};
-use common::{file, topic};
+use a0_testkit::private_root::{file, topic};
 
 const STANDARD: [&str; 5] = [keys::TRANSPORT_SEQ, keys::TIME_MONO, keys::WRITER_SEQ, keys::WRITER_ID, keys::TIME_WALL];
 

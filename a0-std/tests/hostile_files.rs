@@ -1,16 +1,14 @@
 //! Files that are no topics, or were: every way to use them ends in an error that names the file, or in an exact count.
 
-mod common;
-
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use a0_std::{Cfg, Error, File, FileOptions, Init, Iter, Mode, Protocol, ReaderSync, Writer};
-use common::{file, topic, write};
+use a0_testkit::private_root::{file, topic, write};
 
 fn path() -> PathBuf {
-    common::root();
+    a0_testkit::private_root::root();
     let path = Protocol::PubSub.path(&topic()).unwrap();
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     path

@@ -1,7 +1,5 @@
 //! Looking at messages without copying them.
 
-mod common;
-
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,7 +8,8 @@ use a0_core::{Mem, Transport};
 use a0_std::{
     Error, File, FileOptions, Init, Iter, LockError, Mode, Publisher, ReaderSync, SubscriberSync, View, Writer,
 };
-use common::{bare, file, root, text, topic, write};
+use a0_testkit::bare;
+use a0_testkit::private_root::{file, root, text, topic, write};
 
 const LONG: Duration = Duration::from_secs(20);
 

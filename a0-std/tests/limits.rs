@@ -1,7 +1,5 @@
 //! The far ends: counters that wrap, sequence numbers that end, many threads, many topics, forks, stopped programs.
 
-mod common;
-
 use std::collections::HashSet;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
@@ -13,7 +11,8 @@ use a0_core::layout::{header, page};
 use a0_std::{
     DiscoverySync, Error, File, FileOptions, Init, LockError, Protocol, Publisher, ReaderSync, SubscriberSync, Writer,
 };
-use common::{bare, file, root, text, topic, until, write};
+use a0_testkit::private_root::{file, root, text, topic, write};
+use a0_testkit::{bare, until};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
 
 const LONG: Duration = Duration::from_secs(20);

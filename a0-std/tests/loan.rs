@@ -1,7 +1,5 @@
 //! Messages that are put together in the topic itself.
 
-mod common;
-
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
@@ -11,7 +9,8 @@ use a0_std::{
     Error, File, FileError, FileOptions, Init, Loan, LockError, Mode, Packet, Publisher, ReaderSync, SubscriberSync,
     Writer, keys,
 };
-use common::{file, root, text, topic, until, write};
+use a0_testkit::private_root::{file, root, text, topic, write};
+use a0_testkit::until;
 
 const LONG: Duration = Duration::from_secs(20);
 

@@ -1,8 +1,6 @@
 //! While somebody keeps a topic locked, time limits count, and what does not wait does not wait.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not recognised as tests")]
 
-mod common;
-
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +9,7 @@ use a0_std::{
     Connection, Error, File, FileOptions, Init, Progress, PrpcClient, PrpcServer, Publisher, ReaderOptions, ReaderSync,
     ReaderSyncZeroCopy, Request, RpcClient, RpcServer, ServerOptions, ServerStart, SubscriberZeroCopy, Writer, keys,
 };
-use common::{spoil, spoil_at, topic};
+use a0_testkit::private_root::{spoil, spoil_at, topic};
 
 const LIMIT: Duration = Duration::from_millis(50);
 
@@ -51,7 +49,7 @@ fn while_locked<R>(file: &File, work: impl FnOnce() -> R) -> R {
 /// A topic with two messages.
 fn two() -> File {
     let file = File::open(topic(), &options()).unwrap();
-    common::write(&file, &["one", "two"]);
+    a0_testkit::private_root::write(&file, &["one", "two"]);
     file
 }
 
@@ -76,9 +74,9 @@ fn reads_that_do_not_wait_find_nothing_and_go_on_later() {
         }
     });
     assert!(matches!(reader.read(), Err(Error::Topic { cause: a0_std::TopicError::Corrupt(_), .. })));
-    assert_eq!(common::text(&reader.read().unwrap().unwrap()), "two");
+    assert_eq!(a0_testkit::private_root::text(&reader.read().unwrap().unwrap()), "two");
     assert!(in_place.read(|_| ()).is_err());
-    assert_eq!(in_place.read(|message| common::text(&message)).unwrap().unwrap(), "two");
+    assert_eq!(in_place.read(|message| a0_testkit::private_root::text(&message)).unwrap().unwrap(), "two");
 }
 
 #[test]
@@ -224,7 +222,7 @@ fn calls_do_not_end_with_their_server_while_there_is_something_to_be_read() {
     let other = handed_out.recv().unwrap();
     other.send("first", false).unwrap();
     assert_eq!(told.recv().unwrap().unwrap().payload(), b"first");
-    common::write(client.file(), &["damaged"]);
+    a0_testkit::private_root::write(client.file(), &["damaged"]);
     let damaged = client.file().state().unwrap().off_tail;
     for connection in [one, other] {
         connection.send("last", true).unwrap();

@@ -1,7 +1,5 @@
 //! Log messages: levels, headers, listeners of both kinds.
 
-mod common;
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -10,7 +8,8 @@ use a0_std::{
     Error, FileOptions, Init, Iter, Level, LogListener, LogListenerSync, Logger, ReaderOptions, ReaderSync, Writer,
     keys,
 };
-use common::{bare, topic};
+use a0_testkit::bare;
+use a0_testkit::private_root::topic;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

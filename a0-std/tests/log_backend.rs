@@ -1,12 +1,11 @@
 //! The `log` crate's messages on a topic.
 
-mod common;
-
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use a0_std::{FileOptions, Init, Level, LogBackend, LogListenerSync, Logger};
-use common::{bare, topic};
+use a0_testkit::bare;
+use a0_testkit::private_root::topic;
 use log::{LevelFilter, Log, Record};
 
 /// Level, text and the headers that follow the level.
@@ -108,7 +107,7 @@ fn a_topic_that_is_locked_for_good_holds_nobody_up() {
     // Each by itself would have waited for 20 ms.
     assert!(waited < Duration::from_secs(10), "{waited:?}");
     // After a while it is tried again.
-    common::until(|| {
+    a0_testkit::until(|| {
         say(&backend, log::Level::Info, format_args!("after"));
         file.state().unwrap().seq_high > 0
     });

@@ -1,7 +1,5 @@
 //! Small behaviours that the tests of AlephZero 0.3 pin down and that have no better place.
 
-mod common;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -10,7 +8,8 @@ use a0_core::Encoder;
 use a0_std::{
     Id, Init, Iter, Packet, Publisher, Reader, ReaderOptions, ReaderSync, SubscriberSyncZeroCopy, Writer, random_id,
 };
-use common::{bare, file, text, topic, write};
+use a0_testkit::bare;
+use a0_testkit::private_root::{file, text, topic, write};
 
 const LONG: Duration = Duration::from_secs(10);
 

@@ -1,11 +1,6 @@
 //! Processes that wait for each other, are killed in the middle, or leave a locked topic behind.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not recognised as tests")]
 
-#[path = "../../a0-linux/tests/common/actor.rs"]
-mod actor;
-#[path = "common/bare.rs"]
-mod bare;
-
 use std::fs;
 use std::path::Path;
 use std::sync::Barrier;
@@ -13,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use a0_std::{File, FileOptions, Init, ReaderSync, Writer};
-use actor::{Actor, say, script};
-use bare::bare;
+use a0_testkit::actor::{Actor, say, script};
+use a0_testkit::bare;
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,7 +1,5 @@
 //! Requests with many replies.
 
-mod common;
-
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -11,7 +9,8 @@ use a0_std::{
     Connection, Error, FileOptions, Init, Progress, PrpcClient, PrpcServer, ReaderSync, ServerOptions, ServerStart,
     Writer, keys, random_id,
 };
-use common::{topic, until};
+use a0_testkit::private_root::topic;
+use a0_testkit::until;
 
 /// Long enough for a busy machine; no test that passes waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);

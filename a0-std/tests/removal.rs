@@ -1,7 +1,5 @@
 //! A topic's file is removed or shortened while programs have it open: they find out.
 
-mod common;
-
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::channel;
@@ -12,7 +10,8 @@ use a0_std::{
     ReaderOptions, ReaderSync, ReaderSyncZeroCopy, RpcClient, RpcServer, Subscriber, SubscriberSync,
     SubscriberZeroCopy, TracingLayer, Writer, keys,
 };
-use common::{file, text, topic, until, write};
+use a0_testkit::private_root::{file, text, topic, write};
+use a0_testkit::until;
 
 const LONG: Duration = Duration::from_secs(20);
 

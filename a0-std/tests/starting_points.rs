@@ -1,12 +1,10 @@
 //! What the first reads deliver, for each way to start and to go on, synchronous and threaded.
 
-mod common;
-
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use a0_std::{File, Init, Iter, Reader, ReaderSync};
-use common::{file, text, write};
+use a0_testkit::private_root::{file, text, write};
 
 const OPTIONS: [(Init, Iter); 6] = [
     (Init::Oldest, Iter::Next),

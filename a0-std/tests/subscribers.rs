@@ -1,7 +1,5 @@
 //! Threads, closing, waiting, waking.
 
-mod common;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -11,7 +9,8 @@ use a0_std::{
     Error, File, FileOptions, Init, Iter, Message, Mode, Publisher, Reader, ReaderOptions, ReaderSync, ReaderZeroCopy,
     Subscriber, SubscriberSync, SubscriberSyncZeroCopy, SubscriberZeroCopy, Wait, Writer,
 };
-use common::{bare, file, root, text, topic, write};
+use a0_testkit::bare;
+use a0_testkit::private_root::{file, root, text, topic, write};
 
 const LONG: Duration = Duration::from_secs(5);
 
@@ -106,7 +105,7 @@ fn a_callback_that_panics_is_called_again() {
 fn in_place_reading_holds_the_lock() {
     let topic = topic();
     let publisher = Publisher::new(&topic).unwrap();
-    let other = Publisher::new(&common::topic()).unwrap();
+    let other = Publisher::new(&a0_testkit::private_root::topic()).unwrap();
     let same = Publisher::new(&topic).unwrap();
     let (tell, told) = channel();
     let _subscriber = SubscriberZeroCopy::new(&topic, (), move |message| {

@@ -1,8 +1,6 @@
 //! Streams, futures and file descriptors: tasks are woken, one thread does so for all, and dropping them is safe.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not recognised as tests")]
 
-mod common;
-
 use std::fs;
 use std::future::Future;
 use std::pin::pin;
@@ -19,7 +17,8 @@ use a0_std::{
     Connection, Error, File, FileOptions, Init, Iter, Mode, PrpcClient, PrpcServer, Publisher, ReaderOptions,
     ReaderSync, Request, RpcClient, RpcServer, SubscriberFd, SubscriberStream, Writer,
 };
-use common::{bare, root, topic, until};
+use a0_testkit::private_root::{root, topic};
+use a0_testkit::{bare, until};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use smol::LocalExecutor;
 use smol::stream::{Stream, StreamExt};
@@ -478,7 +477,7 @@ fn polls_never_wait_for_the_lock_and_are_told_later() {
     let mut stream = SubscriberStream::from_file(&file, Init::Oldest).unwrap();
     let mut event = SubscriberFd::from_file(&file, Init::Oldest).unwrap();
     let release = kept_locked(&file);
-    common::spoil(&file);
+    a0_testkit::private_root::spoil(&file);
     let started = std::time::Instant::now();
     for _ in 0..3 {
         assert!(pin!(stream.next()).poll(&mut Context::from_waker(Waker::noop())).is_pending());

@@ -1,12 +1,10 @@
 //! The events of the `tracing` crate on a topic.
 
-mod common;
-
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use a0_std::{FileOptions, Init, Level, LogListenerSync, Logger, TracingLayer};
-use common::topic;
+use a0_testkit::private_root::topic;
 use tracing::subscriber::with_default;
 use tracing::{debug, error, info, info_span, trace, warn};
 use tracing_subscriber::layer::SubscriberExt;

@@ -1,9 +1,7 @@
 //! Plain data in the topic itself.
 
-mod common;
-
 use a0_std::{Init, Publisher, SubscriberSync};
-use common::topic;
+use a0_testkit::private_root::topic;
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unalign, Unaligned};
 

@@ -1,7 +1,5 @@
 //! Values instead of bytes: what arrives, what is refused, and what hostile payloads cannot do.
 
-mod common;
-
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -11,7 +9,8 @@ use std::time::Duration;
 
 use a0_std::codec::{CONTENT_TYPE, Codec, Json, MsgPack, Plain, Postcard, SCHEMA};
 use a0_std::{Error, Init, Publisher, Schema, TypedPublisher, TypedSubscriber, TypedSubscriberSync};
-use common::{topic, until};
+use a0_testkit::private_root::topic;
+use a0_testkit::until;
 use serde::{Deserialize, Serialize};
 use zerocopy::byteorder::little_endian::{F64, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};

@@ -1,13 +1,12 @@
 //! Different users on one topic. These tests need root.
 
-mod common;
-
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use a0_std::{Error, File, FileError, FileOptions, Init, Mode, Protocol, Publisher, ReaderOptions, SubscriberSync};
-use common::{root, text, topic, until};
+use a0_testkit::private_root::{root, text, topic};
+use a0_testkit::until;
 use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 

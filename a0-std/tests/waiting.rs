@@ -1,10 +1,6 @@
 //! Every waiting strategy: all messages come, timeouts and stops work, and it waits in the way that it says.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not recognised as tests")]
 
-#[path = "../../a0-linux/tests/common/actor.rs"]
-mod actor;
-mod common;
-
 use std::fs;
 use std::path::Path;
 use std::sync::mpsc;
@@ -15,8 +11,8 @@ use a0_std::{
     ClientOptions, Error, FileOptions, Init, Iter, Mode, PrpcClient, PrpcServer, Publisher, ReaderOptions, RpcClient,
     RpcServer, ServerOptions, Subscriber, SubscriberSync, SubscriberSyncZeroCopy, SubscriberZeroCopy, Wait,
 };
-use actor::{Actor, await_go, say, script};
-use common::topic;
+use a0_testkit::actor::{Actor, await_go, say, script};
+use a0_testkit::private_root::topic;
 
 /// Long enough for a busy machine; no test that passes waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);

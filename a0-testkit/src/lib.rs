@@ -9,15 +9,26 @@
 //! * [`OldWriter`] does what programs with a core older than 0.3.15 do, store by store.
 //! * [`run_history`] compares a topic with the [`Model`] step by step.
 //! * [`Model`] says what a topic holds, in the plainest words.
+//!
+//! And for tests of whole programs:
+//!
+//! * [`actor`] runs the test program once more, as another process that can be killed.
+//! * [`private_root`] gives each test program a directory for its topics, and each test a topic.
+//! * [`bare()`] opens the memory of a topic, to lock, walk and damage it; [`until()`] waits for what others do.
+pub mod actor;
+mod bare;
 mod crash_lock;
 mod guard;
 pub mod history;
 mod model;
 mod old_writer;
+pub mod private_root;
 mod store_log;
 mod tamper;
+mod until;
 mod view;
 
+pub use bare::{Bare, bare};
 pub use crash_lock::CrashLock;
 pub use guard::Guard;
 pub use history::{Place, Step, run_history};
@@ -25,4 +36,5 @@ pub use model::{Model, Placed};
 pub use old_writer::{OldStore, OldWriter};
 pub use store_log::StoreLog;
 pub use tamper::Tamper;
+pub use until::until;
 pub use view::{Message, Violation, read_all, walk};

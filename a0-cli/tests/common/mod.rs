@@ -7,9 +7,6 @@
     reason = "for tests, none of which uses all of it"
 )]
 
-#[path = "../../../a0-std/tests/common/bare.rs"]
-mod bare;
-
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -17,10 +14,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-#[allow(unused_imports, reason = "some do not need it")]
-pub(crate) use bare::bare;
+use a0_testkit::until;
 use nix::fcntl::OFlag;
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{SigHandler, Signal, kill, signal};
@@ -110,15 +106,6 @@ pub fn one_complaint(said: Said) -> String {
     let complaint = said.err.strip_suffix('\n').unwrap();
     assert!(complaint.starts_with("a0: ") && !complaint.contains('\n'), "{said:?}");
     complaint["a0: ".len()..].to_owned()
-}
-
-/// Waits for something that must happen.
-pub fn until(mut happened: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !happened() {
-        assert!(started.elapsed() < Duration::from_secs(20), "it does not happen");
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 pub fn send(child: &Child, signal: Signal) {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::common::{Root, Said, finish, send, until};
+use crate::common::{Root, Said, finish, send};
+use a0_testkit::until;
 
 /// Far more than it takes, for machines that are busy with other tests.
 const SOON: Duration = Duration::from_secs(10);

@@ -4,7 +4,7 @@ use a0_core::{Encoder, Id};
 use a0_std::{File, FileOptions, Packet, Writer};
 use tempfile::TempDir;
 
-use crate::common::bare;
+use a0_testkit::bare;
 
 /// Bytes of a topic here.
 pub const SIZE: usize = 16 << 10;

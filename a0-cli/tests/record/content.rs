@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::common::{Root, one_complaint, said, until};
+use crate::common::{Root, one_complaint, said};
 use crate::recorder::{record, stop};
 use crate::{messages, packets};
+use a0_testkit::until;
 
 /// A file that no recorder has made.
 fn made(root: &Root, topic: &str, encoding: &str, data: &[u8]) -> PathBuf {

@@ -8,9 +8,10 @@ use a0_std::{File, FileOptions, Writer};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::common::{Root, bare, send, until};
+use crate::common::{Root, send};
 use crate::recorder::{end, info, record, stop};
 use crate::{messages, packets, writer};
+use a0_testkit::{bare, until};
 
 #[test]
 fn a_killed_recorder_leaves_what_was_flushed() {

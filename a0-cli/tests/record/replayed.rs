@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use a0_std::{Packet, TimeWall, keys};
 use nix::sys::signal::Signal;
 
-use crate::common::{Root, until};
+use crate::common::Root;
 use crate::recorder::{end, info, record, stop};
 use crate::{messages, packets, writer};
+use a0_testkit::until;
 
 /// A packet of so many seconds after some moment in the past.
 fn sent_at(seconds: f64) -> Packet {

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::common::{Root, terminal, until};
+use crate::common::{Root, terminal};
 use crate::recorder::{info, numbered, record, stop};
 use crate::{one, rule, saved, window, write_rules, writer};
+use a0_testkit::until;
 
 #[test]
 fn where_recordings_go() {

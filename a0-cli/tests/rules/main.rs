@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 
 use a0_std::{File, FileOptions, Packet, PacketView, TimeMono, Writer, keys};
-use common::{Root, until};
+use a0_testkit::until;
+use common::Root;
 use nix::sys::signal::Signal;
 use recorder::{end, info, stop};
 use serde_json::{Value, json};

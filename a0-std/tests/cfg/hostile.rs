@@ -6,7 +6,8 @@ use a0_std::{Cfg, CfgError, Error, FileOptions, Mode};
 use serde_json::{Value, json};
 
 use super::{cfg, content};
-use crate::common::{bare, topic};
+use a0_testkit::bare;
+use a0_testkit::private_root::topic;
 
 #[test]
 fn a_config_that_may_only_be_read() {

@@ -1,9 +1,5 @@
 //! Configuration: reading, writing, patching at the same time, variables, hostile content.
 
-#[path = "../../../a0-linux/tests/common/actor.rs"]
-mod actor;
-#[path = "../common/mod.rs"]
-mod common;
 mod hostile;
 mod patches;
 mod removal;
@@ -13,8 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use a0_std::{Cfg, CfgVar, Error, File, FileOptions, Protocol, Writer, keys};
-use actor::{say, script};
-use common::{bare, topic};
+use a0_testkit::actor::{say, script};
+use a0_testkit::bare;
+use a0_testkit::private_root::topic;
 use serde_json::{Value, json};
 
 /// Of each process in the test that loses none.
@@ -147,7 +144,7 @@ fn handles_can_move_to_and_be_shared_with_other_threads() {
 fn the_file_is_that_of_0_3() {
     let name = topic();
     let cfg = Cfg::new(&name).unwrap();
-    assert_eq!(cfg.file().path(), common::root().join(format!("{name}.cfg.a0")));
+    assert_eq!(cfg.file().path(), a0_testkit::private_root::root().join(format!("{name}.cfg.a0")));
     assert_eq!(cfg.file().path(), Protocol::Cfg.path(&name).unwrap());
     Writer::new(cfg.file()).write("without any headers").unwrap();
     assert_eq!(content(&cfg), "without any headers");

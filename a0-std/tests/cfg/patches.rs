@@ -8,8 +8,9 @@ use a0_std::{Cfg, CfgError, Error, FileOptions, Init, Publisher, SubscriberSync}
 use serde_json::{Value, json};
 
 use super::{PATCHES, cfg, check, content, is_untouched};
-use crate::actor::Actor;
-use crate::common::{bare, topic};
+use a0_testkit::actor::Actor;
+use a0_testkit::bare;
+use a0_testkit::private_root::topic;
 
 /// The bytes that AlephZero 0.3 writes.
 #[test]

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use a0_std::{Cfg, CfgError, Error, File, FileOptions, Protocol};
 
-use crate::common::{topic, until};
+use a0_testkit::private_root::topic;
+use a0_testkit::until;
 
 const LONG: Duration = Duration::from_secs(20);
 

@@ -6,7 +6,7 @@ use a0_std::{Cfg, CfgError, CfgVar, Error};
 use serde_json::{Value, json};
 
 use super::{PATIENCE, cfg, content, is_untouched};
-use crate::common::topic;
+use a0_testkit::private_root::topic;
 
 #[test]
 fn types() {

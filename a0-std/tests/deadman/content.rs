@@ -10,8 +10,7 @@ use a0_std::{Deadman, DeadmanLayout, Error, FileError, FileOptions, Mode};
 use rustix::thread::futex;
 
 use super::{Bytes, LAYOUTS, PATIENCE, SECOND, after_death, clean, each_layout, is_timeout, read_only};
-use crate::common;
-use crate::common::topic;
+use a0_testkit::private_root::topic;
 
 /// A thread id larger than any that Linux gives out.
 const NOBODY: u32 = 0x3FFF_FFF0;
@@ -70,7 +69,7 @@ fn a_token_that_is_late_is_waited_for() {
     thread::scope(|scope| {
         let token = scope.spawn(|| deadman.wait_taken(PATIENCE));
         let word = bytes.word(16);
-        common::until(|| word.load(Ordering::SeqCst) == WAITERS);
+        a0_testkit::until(|| word.load(Ordering::SeqCst) == WAITERS);
         let taken = Instant::now();
         word.store(std::process::id(), Ordering::SeqCst);
         futex::wake(word, futex::Flags::empty(), i32::MAX as u32).unwrap();
@@ -125,7 +124,7 @@ fn survive(deadman: &Deadman) {
 
 #[test]
 fn what_has_another_size_is_no_deadman() {
-    let root = common::root();
+    let root = a0_testkit::private_root::root();
     let path: PathBuf = root.join(format!("{}.deadman", topic()));
     for size in [0, 1, 31, 33, 71, 73, 144, 4096] {
         fs::write(&path, vec![0; size]).unwrap();

@@ -2,10 +2,6 @@
 #![allow(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not recognised as tests")]
 
-#[path = "../../../a0-linux/tests/common/actor.rs"]
-mod actor;
-#[path = "../common/mod.rs"]
-mod common;
 mod content;
 mod deaths;
 mod removal;
@@ -18,8 +14,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use a0_std::{Deadman, DeadmanLayout, Error, FileOptions, Mode, Taken};
-use actor::{Actor, await_go, say, script};
-use common::topic;
+use a0_testkit::actor::{Actor, await_go, say, script};
+use a0_testkit::private_root::topic;
 use memmap2::MmapRaw;
 
 const LAYOUTS: [DeadmanLayout; 2] = [DeadmanLayout::Bytes32, DeadmanLayout::Bytes72];

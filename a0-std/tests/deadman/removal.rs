@@ -6,7 +6,8 @@ use std::thread;
 use a0_std::{Deadman, Error, FileOptions};
 
 use super::{PATIENCE, each_layout};
-use crate::common::{topic, until};
+use a0_testkit::private_root::topic;
+use a0_testkit::until;
 
 fn is_removed<T>(result: &Result<T, Error>) -> bool {
     matches!(result, Err(Error::TopicRemoved { .. }))

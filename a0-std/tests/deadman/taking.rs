@@ -10,8 +10,7 @@ use std::time::Duration;
 use a0_std::{Deadman, DeadmanLayout, Error};
 
 use super::{PATIENCE, SECOND, clean, each_layout, is_timeout, read_only};
-use crate::common;
-use crate::common::topic;
+use a0_testkit::private_root::topic;
 
 #[test]
 fn each_time_it_is_taken_has_a_token() {
@@ -90,7 +89,7 @@ fn it_outlives_the_thread_that_took_it() {
 
 #[test]
 fn names_are_checked_and_nothing_is_created_by_looking() {
-    let root = common::root();
+    let root = a0_testkit::private_root::root();
     assert!(matches!(Deadman::new(""), Err(Error::BadTopic { .. })));
     assert!(matches!(Deadman::open_existing("/absolute"), Err(Error::BadTopic { .. })));
     let name = format!("{}/below", topic());

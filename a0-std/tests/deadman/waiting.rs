@@ -9,7 +9,8 @@ use a0_std::{Deadman, Error};
 use rustix::thread::futex;
 
 use super::{Actor, Bytes, PATIENCE, SECOND, after_death, clean, each_layout, is_interrupted, is_timeout, read_only};
-use crate::common::{topic, until};
+use a0_testkit::private_root::topic;
+use a0_testkit::until;
 
 #[test]
 fn a_blocked_take_gets_it_when_the_owner_dies_or_releases() {

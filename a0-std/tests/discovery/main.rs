@@ -1,8 +1,6 @@
 //! Discovery of files and topics: what is announced, once each, whatever others do meanwhile.
 
 mod churn;
-#[path = "../common/mod.rs"]
-mod common;
 mod topics;
 mod trees;
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 use a0_std::{DiscoveredTopic, Discovery, DiscoveryEvent, Error, Protocol, Publisher};
 
 use super::{PATIENCE, QUIET, create, dir, discover, found, truth};
-use crate::common;
 
 fn collect<T: Send + 'static>(
     start: impl FnOnce(Box<dyn FnMut(DiscoveryEvent<T>) + Send>) -> Result<Discovery, Error>,
@@ -21,8 +20,8 @@ fn collect<T: Send + 'static>(
 
 #[test]
 fn topics_by_name() {
-    let root = common::root();
-    let family = common::topic();
+    let root = a0_testkit::private_root::root();
+    let family = a0_testkit::private_root::topic();
     let topic = |protocol: Protocol, name: &str| {
         let name = format!("{family}/{name}");
         DiscoveredTopic::new(protocol, &name, protocol.path(&name).unwrap())
@@ -49,8 +48,8 @@ fn topics_by_name() {
 /// Many threads of many processes that create topics at once: each topic is announced once, no temporary ever.
 #[test]
 fn topics_that_are_created_at_once() {
-    common::root();
-    let family = common::topic();
+    a0_testkit::private_root::root();
+    let family = a0_testkit::private_root::topic();
     let (_discovery, events) =
         collect(|callback| Discovery::topics(Protocol::PubSub, &format!("{family}/**"), callback));
     let options = a0_std::FileOptions::default().size(4096);
@@ -66,7 +65,7 @@ fn topics_that_are_created_at_once() {
         }
     });
     let mut counts = BTreeMap::new();
-    let expected = truth(&common::root().join(&family)).len();
+    let expected = truth(&a0_testkit::private_root::root().join(&family)).len();
     while counts.len() < expected {
         match events.recv_timeout(PATIENCE).unwrap() {
             DiscoveryEvent::Found(topic) => *counts.entry(topic.name).or_insert(0) += 1,

@@ -7,11 +7,10 @@ use std::process::Command;
 use a0_std::{Discovery, DiscoverySync, Error, PathGlob, Protocol};
 
 use super::{Ledger, create, dir, discover, expect, found, quiet, removed, truth};
-use crate::common;
 
 #[test]
 fn patterns_match_as_in_0_3() {
-    let root = common::root();
+    let root = a0_testkit::private_root::root();
     let below = |path: &str| root.join(path).to_str().unwrap().to_owned();
     let matches = |pattern: &str, path: &str| PathGlob::new(pattern).unwrap().matches(path);
     for (pattern, path) in [
@@ -66,7 +65,7 @@ fn patterns_match_as_in_0_3() {
 
 #[test]
 fn what_cannot_be_discovered_is_an_error() {
-    common::root();
+    a0_testkit::private_root::root();
     for pattern in ["", "../x", "a/../*"] {
         assert!(matches!(DiscoverySync::new(pattern), Err(Error::BadPattern { .. })), "{pattern}");
         assert!(matches!(DiscoverySync::topics(Protocol::Rpc, pattern), Err(Error::BadPattern { .. })), "{pattern}");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use a0_std::{Error, Packet, PacketBuf, ReaderSync, RpcClient, Writer};
 
 use super::{PATIENCE, collecting, echo, small, telling};
-use crate::common::topic;
+use a0_testkit::private_root::topic;
 
 #[test]
 fn a_call_waits_times_out_and_goes_on() {

@@ -12,7 +12,8 @@ use a0_std::{
 };
 
 use super::{PATIENCE, collecting, stop_here};
-use crate::common::{topic, until};
+use a0_testkit::private_root::topic;
+use a0_testkit::until;
 
 /// A server that forgets every request, and says so.
 fn forgetting(topic: &str) -> (RpcServer, mpsc::Receiver<()>) {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use a0_std::{Error, Request, RpcClient, RpcServer, ServerOptions, Writer, keys, random_id};
 
 use super::{PATIENCE, collecting, small, stop_here, telling};
-use crate::common::{bare, topic, until};
+use a0_testkit::private_root::topic;
+use a0_testkit::{bare, until};
 
 #[test]
 fn a_request_that_the_server_misses_is_lost_and_said_to_be() {

@@ -1,8 +1,6 @@
 //! Requests and replies.
 
 mod calls;
-#[path = "../common/mod.rs"]
-mod common;
 mod gone;
 mod lost;
 mod servers;
@@ -13,7 +11,7 @@ use std::time::Duration;
 use a0_std::{
     Error, File, FileOptions, Id, Init, PacketBuf, Protocol, ReaderSync, Request, RpcClient, RpcServer, keys,
 };
-use common::topic;
+use a0_testkit::private_root::topic;
 
 /// Long enough for a busy machine; no test that passes waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);

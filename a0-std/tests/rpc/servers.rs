@@ -12,7 +12,7 @@ use a0_std::{
 };
 
 use super::{PATIENCE, collecting, echo, small, telling, written};
-use crate::common::topic;
+use a0_testkit::private_root::topic;
 
 #[test]
 fn who_sees_that_a_server_is_there_can_call_it() {

@@ -1,5 +1,4 @@
 //! Another process to test with: this test program once more, with nothing to do but its test `child`.
-#![allow(dead_code, reason = "every test program uses a part")]
 #![allow(clippy::unwrap_used, reason = "a test's helpers may fail it")]
 
 use std::env;
@@ -11,25 +10,26 @@ use std::thread;
 use std::time::Duration;
 
 /// No child that works is silent for that long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Before what a child says: the test harness says something, too.
 const SAID: &str = "child: ";
 
 /// A child, which is killed on drop.
-pub(crate) struct Actor {
-    pub(crate) process: Child,
+pub struct Actor {
+    /// The process, with a piped standard input and output.
+    pub process: Child,
     lines: Receiver<String>,
 }
 
 impl Actor {
     /// Starts a child that does this in this place, a topic or a path.
-    pub(crate) fn start(script: &str, place: impl AsRef<OsStr>) -> Actor {
+    pub fn start(script: &str, place: impl AsRef<OsStr>) -> Actor {
         Actor::run(Command::new(env::current_exe().unwrap()), script, place)
     }
 
     /// As [`Actor::start`], by a command that runs the program that follows.
-    pub(crate) fn start_by(mut command: Command, script: &str, place: impl AsRef<OsStr>) -> Actor {
+    pub fn start_by(mut command: Command, script: &str, place: impl AsRef<OsStr>) -> Actor {
         command.arg(env::current_exe().unwrap());
         Actor::run(command, script, place)
     }
@@ -45,9 +45,9 @@ impl Actor {
     }
 
     /// The next thing that the child says.
-    pub(crate) fn says(&self) -> String {
+    pub fn says(&self) -> String {
         loop {
-            let line = self.lines.recv_timeout(PATIENCE).expect("the child should have said something");
+            let line = self.lines.recv_timeout(SILENCE_TIMEOUT).expect("the child should have said something");
             if let Some((_, said)) = line.split_once(SAID) {
                 return said.to_owned();
             }
@@ -56,22 +56,23 @@ impl Actor {
 
     /// Waits for the child to say this next.
     #[track_caller]
-    pub(crate) fn expect(&self, what: &str) {
+    pub fn expect(&self, what: &str) {
         assert_eq!(self.says(), what);
     }
 
     /// Ends its [`await_go`].
-    pub(crate) fn go(&mut self) {
+    pub fn go(&mut self) {
         writeln!(self.process.stdin.as_mut().unwrap(), "go").unwrap();
     }
 
-    pub(crate) fn kill(mut self) {
+    /// Kills the child with SIGKILL.
+    pub fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
     /// Lets it go on to its own end.
-    pub(crate) fn finish(mut self) {
+    pub fn finish(mut self) {
         drop(self.process.stdin.take());
         assert!(self.process.wait().unwrap().success());
     }
@@ -85,18 +86,18 @@ impl Drop for Actor {
 }
 
 /// In the child: what to do and where; `None` if this is no child.
-pub(crate) fn script() -> Option<(String, String)> {
+pub fn script() -> Option<(String, String)> {
     Some((env::var("A0_TEST_SCRIPT").ok()?, env::var("A0_TEST_PLACE").ok()?))
 }
 
 /// In the child: what [`Actor::says`] gives.
-pub(crate) fn say(what: &str) {
+pub fn say(what: &str) {
     // On a line of its own: with one core, the test harness has begun one.
     println!("\n{SAID}{what}");
     stdout().flush().unwrap();
 }
 
 /// In the child: waits for [`Actor::go`], or for the end of the standard input.
-pub(crate) fn await_go() {
+pub fn await_go() {
     stdin().read_line(&mut String::new()).unwrap();
 }

@@ -1,7 +1,5 @@
 //! A root of its own for each test program.
-#![allow(dead_code, reason = "every test program uses a part")]
-
-mod bare;
+#![allow(clippy::unwrap_used, reason = "a test's helpers may fail it")]
 
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -9,12 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use a0_std::{File, FileOptions, Message, Writer};
-#[allow(unused_imports, reason = "some do not need it")]
-pub(crate) use bare::bare;
 use tempfile::TempDir;
 
 /// Points `A0_ROOT` at a fresh directory in shared memory, once for the whole test program, and gives its path.
-pub(crate) fn root() -> &'static std::path::Path {
+pub fn root() -> &'static std::path::Path {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
     ROOT.get_or_init(|| {
         let dir = tempfile::tempdir_in("/dev/shm").unwrap();
@@ -46,19 +42,19 @@ extern "C" fn remove_root() {
 }
 
 /// A topic name that no other test uses.
-pub(crate) fn topic() -> String {
+pub fn topic() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     root();
     format!("topic{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A fresh small file.
-pub(crate) fn file(size: u64) -> File {
+pub fn file(size: u64) -> File {
     File::open(topic(), &FileOptions::default().size(size)).unwrap()
 }
 
 /// Writes each text as a packet.
-pub(crate) fn write(file: &File, texts: &[&str]) {
+pub fn write(file: &File, texts: &[&str]) {
     let writer = Writer::new(file);
     for text in texts {
         writer.write(text).unwrap();
@@ -66,26 +62,17 @@ pub(crate) fn write(file: &File, texts: &[&str]) {
 }
 
 /// Overwrites the number in the frame of the oldest message.
-pub(crate) fn spoil(file: &File) {
+pub fn spoil(file: &File) {
     spoil_at(file, file.state().unwrap().off_head);
 }
 
 /// Overwrites the number in the frame that is there.
-pub(crate) fn spoil_at(file: &File, frame: u64) {
+pub fn spoil_at(file: &File, frame: u64) {
     let bytes = std::fs::File::options().write(true).open(file.path()).unwrap();
     bytes.write_all_at(&77_u64.to_ne_bytes(), a0_core::layout::frame::seq(frame).offset()).unwrap();
 }
 
 /// A message's payload as text.
-pub(crate) fn text(message: &Message<'_>) -> String {
+pub fn text(message: &Message<'_>) -> String {
     String::from_utf8(message.payload().to_vec()).unwrap()
-}
-
-/// Waits for something that must happen.
-pub(crate) fn until(mut happened: impl FnMut() -> bool) {
-    let started = std::time::Instant::now();
-    while !happened() {
-        assert!(started.elapsed() < std::time::Duration::from_secs(20), "it does not happen");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
 }
