@@ -16,6 +16,9 @@ use a0_core::{Mem, Transport, Unshared};
 use a0_linux::{DeadmanFile, DeadmanLayout, FileError, FileOptions, Mode};
 use common::{KIB, SmallFilesystem, byte, child, entries, open, refused, small, task};
 
+/// The test that other processes run.
+const CHILD: &str = concat!(module_path!(), "::child_process");
+
 #[test]
 fn full_filesystem_is_an_error_that_says_what_is_needed() {
     let filesystem = SmallFilesystem::mount("size=1m");
@@ -44,7 +47,7 @@ fn reserved_space_outlasts_a_full_filesystem() {
         let path = filesystem.path().join("topic");
         open(&path, &small().size(600 * KIB).reserve(reserve));
         filesystem.fill();
-        let status = child("write every page", filesystem.path()).stdout(Stdio::null()).status().unwrap();
+        let status = child(CHILD, "write every page", filesystem.path()).stdout(Stdio::null()).status().unwrap();
         assert_eq!((status.signal(), status.success()), (signal, reserve));
     }
 }
@@ -214,7 +217,7 @@ fn a_limit_on_memory_is_an_error_and_no_death() {
         return;
     };
     let filesystem = SmallFilesystem::mount("size=300m");
-    let this = child("create what is too large", filesystem.path());
+    let this = child(CHILD, "create what is too large", filesystem.path());
     let mut command = Command::new("sh");
     command.args(["-c", "echo 0 >$0/cgroup.procs && exec \"$@\""]).arg(&group.0).arg(this.get_program());
     command.args(this.get_args()).envs(this.get_envs().filter_map(|(name, value)| Some((name, value?))));

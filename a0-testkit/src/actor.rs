@@ -85,6 +85,12 @@ impl Drop for Actor {
     }
 }
 
+/// Returns the name of a test as its program knows it, from `concat!(module_path!(), "::NAME")`: the module path begins with the
+/// program, the name does not.
+pub fn test_name(path: &str) -> &str {
+    path.split_once("::").map_or(path, |(_, name)| name)
+}
+
 /// In the child: what to do and where; `None` if this is no child.
 pub fn script() -> Option<(String, String)> {
     Some((env::var("A0_TEST_SCRIPT").ok()?, env::var("A0_TEST_PLACE").ok()?))

@@ -93,10 +93,13 @@ impl Drop for SmallFilesystem {
     }
 }
 
-/// This program, about to do `task` in `dir`.
-pub(crate) fn child(task: &str, dir: &Path) -> Command {
+/// This program, about to do `task` in `dir` in a test, which is `concat!(module_path!(), "::NAME")`.
+pub(crate) fn child(test: &str, task: &str, dir: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["child_process", "--exact", "--nocapture"]).env("A0_TEST_TASK", task).env("A0_TEST_DIR", dir);
+    command
+        .args([a0_testkit::actor::test_name(test), "--exact", "--nocapture"])
+        .env("A0_TEST_TASK", task)
+        .env("A0_TEST_DIR", dir);
     command
 }
 

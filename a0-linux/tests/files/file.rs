@@ -1,8 +1,6 @@
 //! Topic files on real filesystems: a tmpfs and a disk.
 #![allow(clippy::unwrap_used, reason = "a test's helpers may fail it")]
 
-mod common;
-
 use std::fs::{self, Permissions};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -12,12 +10,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
+use crate::common::{KIB, byte, child, entries, on_each_filesystem, open, refused, small, task};
 use a0_core::{Access, Mem, RawMem};
 use a0_linux::{DeadmanFile, DeadmanLayout, FileError, FileOptions, Mapping, Mode, TopicFile, remove, remove_all};
-use common::{KIB, byte, child, entries, on_each_filesystem, open, refused, small, task};
 use rustix::io::{FdFlags, fcntl_getfd};
 use rustix::process::{Gid, Uid, umask};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+/// The test that other processes run.
+const CHILD: &str = concat!(module_path!(), "::child_process");
 
 /// Runs something as a user without privileges. They belong to a thread in Linux, so the others stay root.
 fn as_nobody<T: Send>(work: impl FnOnce() -> T + Send) -> T {
@@ -387,7 +388,7 @@ fn directories_get_their_permissions_when_they_are_made() {
 }
 
 fn run_child(task: &str, dir: &Path) {
-    assert!(child(task, dir).status().unwrap().success());
+    assert!(child(CHILD, task, dir).status().unwrap().success());
 }
 
 /// What other processes do in these tests; nothing if nobody asked.

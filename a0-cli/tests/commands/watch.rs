@@ -1,13 +1,11 @@
 //! `a0 watch`.
 #![allow(clippy::unwrap_used, reason = "in helpers of tests")]
 
-mod common;
-
 use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStdout};
 use std::time::Duration;
 
-use common::{Root, finish, send};
+use crate::common::{Root, finish, send};
 use nix::sys::signal::Signal;
 
 /// Far more than it takes, for machines that are busy with other tests.

@@ -11,14 +11,14 @@ use std::sync::atomic::Ordering::Relaxed;
 
 type Topic<'a> = Transport<SliceMem<'a>, Unshared>;
 
-const V0: &[u8] = include_bytes!("golden/v0.bin");
-const V1: &[u8] = include_bytes!("golden/v1.bin");
-const V2: &[u8] = include_bytes!("golden/v2.bin");
-const V3: &[u8] = include_bytes!("golden/v3.bin");
-const V4: &[u8] = include_bytes!("golden/v4.bin");
-const V5: &[u8] = include_bytes!("golden/v5.bin");
-const V6_BEFORE: &[u8] = include_bytes!("golden/v6_before.bin");
-const V6_AFTER: &[u8] = include_bytes!("golden/v6_after.bin");
+const V0: &[u8] = include_bytes!("../golden/v0.bin");
+const V1: &[u8] = include_bytes!("../golden/v1.bin");
+const V2: &[u8] = include_bytes!("../golden/v2.bin");
+const V3: &[u8] = include_bytes!("../golden/v3.bin");
+const V4: &[u8] = include_bytes!("../golden/v4.bin");
+const V5: &[u8] = include_bytes!("../golden/v5.bin");
+const V6_BEFORE: &[u8] = include_bytes!("../golden/v6_before.bin");
+const V6_AFTER: &[u8] = include_bytes!("../golden/v6_after.bin");
 
 fn open(bytes: &mut [u8]) -> Topic<'_> {
     Transport::open(SliceMem::new(bytes).unwrap(), Unshared).unwrap()

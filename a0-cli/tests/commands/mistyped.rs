@@ -1,8 +1,6 @@
 //! What a command says to arguments that were mistyped, and that it does nothing then.
 
-mod common;
-
-use common::Root;
+use crate::common::Root;
 
 #[test]
 fn a_replay_of_nothing() {

@@ -1,10 +1,8 @@
 //! `a0 man`.
 
-mod common;
-
 use std::fs;
 
-use common::Root;
+use crate::common::Root;
 
 #[test]
 fn every_command_has_a_page() {

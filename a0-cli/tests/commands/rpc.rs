@@ -1,14 +1,12 @@
 //! `a0 rpc` and `a0 prpc`.
 
-mod common;
-
 use std::io::{BufRead, BufReader};
 use std::process::Child;
 use std::time::Duration;
 
+use crate::common::{Root, finish, said, send};
 use a0_std::{File, FileOptions, Packet, Writer, keys};
 use a0_testkit::until;
-use common::{Root, finish, said, send};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -33,7 +31,7 @@ impl Server {
         self.0.as_ref().unwrap()
     }
 
-    fn end(mut self, signal: Signal) -> common::Said {
+    fn end(mut self, signal: Signal) -> crate::common::Said {
         send(self.child(), signal);
         finish(self.0.take().unwrap(), SOON)
     }

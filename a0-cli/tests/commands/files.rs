@@ -1,12 +1,10 @@
 //! `a0 ls`, `stat`, `verify`, `clear`, `rm`, and what they make of damaged files.
 #![allow(clippy::unwrap_used, reason = "in helpers of tests")]
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::FileExt;
 
-use common::{Root, said};
+use crate::common::{Root, said};
 use serde_json::Value;
 
 fn objects(lines: &str) -> Vec<Value> {

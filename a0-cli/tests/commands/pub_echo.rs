@@ -1,15 +1,13 @@
 //! `a0 pub` and `a0 echo`.
 
-mod common;
-
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::common::{Root, finish, one_complaint, said, send};
 use a0_testkit::until;
-use common::{Root, finish, one_complaint, said, send};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 

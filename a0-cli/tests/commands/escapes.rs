@@ -1,14 +1,12 @@
 //! What others have sent cannot command the terminal of who looks at it, nor pretend to be something else.
 #![allow(clippy::unwrap_used, reason = "in helpers of tests")]
 
-mod common;
-
 use std::io::Read;
 use std::process::Child;
 use std::time::Duration;
 
+use crate::common::{Root, Said, finish, said, send, terminal};
 use a0_testkit::until;
-use common::{Root, Said, finish, said, send, terminal};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 

@@ -1,14 +1,12 @@
 //! Links that other users have put where topics lie. These tests need root.
 #![allow(clippy::unwrap_used, reason = "a test's helpers may fail it")]
 
-mod common;
-
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 
+use crate::common::{entries, on_each_filesystem, open, small};
 use a0_linux::{DeadmanFile, DeadmanLayout, FileError, FileOptions, Mode, TopicFile, remove};
-use common::{entries, on_each_filesystem, open, small};
 
 const SOMEBODY: u32 = 65534;
 

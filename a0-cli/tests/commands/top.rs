@@ -1,10 +1,6 @@
 //! `a0 top`, in a terminal and without one.
 #![allow(clippy::unwrap_used, reason = "in helpers of tests")]
 
-mod common;
-#[path = "common/sandbox.rs"]
-mod sandbox;
-
 use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -12,11 +8,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::common::{Root, send_to, terminal};
+use crate::sandbox::without_privileges;
 use a0_std::{File, FileOptions};
 use a0_testkit::{bare, until};
-use common::{Root, send_to, terminal};
 use nix::sys::signal::Signal;
-use sandbox::without_privileges;
 use serde_json::{Value, json};
 
 /// A terminal of 80 by 24 in which `a0 top` runs, and then a shell says how that ended.
@@ -196,7 +192,7 @@ fn terminals_that_are_little_good() {
         drop(command);
         let mut shown = vec![];
         if term == "dumb" {
-            let complaint = common::one_complaint(common::said(child.wait_with_output().unwrap()));
+            let complaint = crate::common::one_complaint(crate::common::said(child.wait_with_output().unwrap()));
             assert!(complaint.contains("a0 top --once"), "{complaint}");
             continue;
         }
@@ -210,7 +206,7 @@ fn terminals_that_are_little_good() {
         master.write_all(b"q").unwrap();
         // An error once nobody has the other end any more.
         let _ = master.read_to_end(&mut shown);
-        let said = common::said(child.wait_with_output().unwrap());
+        let said = crate::common::said(child.wait_with_output().unwrap());
         assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
         let shown = String::from_utf8(shown).unwrap();
         assert_eq!(shown.contains("TOPIC"), columns > 0, "{shown:?}");

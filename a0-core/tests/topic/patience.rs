@@ -1,15 +1,13 @@
 //! Where the lock is waited for, and where never.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not recognised as tests")]
 
-mod common;
-
 use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use crate::common::Meddled;
 use a0_core::layout::{Field, frame};
 use a0_core::{Acquired, Cursor, Error, Lock, LockError, Mem, Select, Transport, Unshared};
-use common::Meddled;
 
 /// A lock that somebody keeps, once it is `kept`.
 #[derive(Default)]

@@ -1,15 +1,13 @@
 //! `a0 cfg` and `a0 log`.
 #![allow(clippy::unwrap_used, reason = "in helpers of tests")]
 
-mod common;
-
 use std::io::{BufRead, BufReader};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::common::{Root, Said, finish, one_complaint, said, send, terminal};
 use a0_std::{File, FileOptions, Writer};
 use a0_testkit::{bare, until};
-use common::{Root, Said, finish, one_complaint, said, send, terminal};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 

@@ -7,11 +7,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 /// Two headers and a payload.
-const P1: &[u8] = include_bytes!("golden/p1.bin");
+const P1: &[u8] = include_bytes!("../golden/p1.bin");
 
 /// The first packet of a publisher on a fresh topic: the standard headers, one
 /// of the user's, and a payload.
-const P2: &[u8] = include_bytes!("golden/p2.bin");
+const P2: &[u8] = include_bytes!("../golden/p2.bin");
 
 const ID: &str = "12345678-9ABC-4DEF-8123-456789ABCDEF";
 

@@ -1,17 +1,13 @@
 //! `a0 deadman`, and what the other commands make of a deadman's file.
 #![allow(clippy::unwrap_used, reason = "in helpers of tests")]
 
-mod common;
-#[path = "common/sandbox.rs"]
-mod sandbox;
-
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use crate::common::{Root, await_signals, finish, one_complaint, said, send};
 use a0_testkit::until;
-use common::{Root, await_signals, finish, one_complaint, said, send};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 

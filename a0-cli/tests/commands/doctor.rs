@@ -1,10 +1,6 @@
 //! `a0 doctor`: every finding, provoked; and silence where all is well.
 #![allow(clippy::unwrap_used, reason = "in helpers of tests")]
 
-mod common;
-#[path = "common/sandbox.rs"]
-mod sandbox;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
@@ -12,12 +8,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use crate::common::{Root, Said, said, send};
+use crate::sandbox::{Denied, deny};
 use a0_std::{File, FileOptions, Writer};
 use a0_testkit::bare;
-use common::{Root, Said, said, send};
 use nix::sys::signal::Signal;
 use rustix::fs::{CWD, Mode, mkfifoat};
-use sandbox::{Denied, deny};
 use serde_json::Value;
 
 const SMALL: &str = "--arena 64K";
@@ -209,7 +205,7 @@ fn roots() {
     ] {
         fs::set_permissions(&closed, fs::Permissions::from_mode(mode)).unwrap();
         expect(
-            &sandbox::without_privileges(&root.command("doctor --format json -v"), &closed),
+            &crate::sandbox::without_privileges(&root.command("doctor --format json -v"), &closed),
             severity,
             "permissions",
             words,
@@ -217,7 +213,7 @@ fn roots() {
     }
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).unwrap();
     let below = closed.join("topics");
-    let said = sandbox::without_privileges(&root.command("doctor --format json -v"), &below);
+    let said = crate::sandbox::without_privileges(&root.command("doctor --format json -v"), &below);
     expect(&said, "error", "permissions", "may not create A0_ROOT");
 }
 
@@ -308,7 +304,7 @@ fn permissions_of_topics() {
     for (mode, words) in modes {
         fs::set_permissions(root.path("a.pubsub.a0"), fs::Permissions::from_mode(mode)).unwrap();
         expect(
-            &sandbox::without_privileges(&root.command("doctor --format json"), root.0.path()),
+            &crate::sandbox::without_privileges(&root.command("doctor --format json"), root.0.path()),
             "warning",
             "permissions",
             words,
@@ -317,7 +313,7 @@ fn permissions_of_topics() {
     fs::create_dir(root.path("closed")).unwrap();
     fs::set_permissions(root.path("closed"), fs::Permissions::from_mode(0o000)).unwrap();
     expect(
-        &sandbox::without_privileges(&root.command("doctor --format json"), root.0.path()),
+        &crate::sandbox::without_privileges(&root.command("doctor --format json"), root.0.path()),
         "error",
         "permissions",
         "cannot be read",

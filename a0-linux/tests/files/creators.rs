@@ -1,8 +1,6 @@
 //! Programs that create the same topic files at once, are stopped, or are killed meanwhile.
 #![allow(clippy::unwrap_used, reason = "a test's helpers may fail it")]
 
-mod common;
-
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -12,14 +10,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::common::{KIB, child, entries, on_each_filesystem, open, small, task, temp_dir};
 use a0_linux::{TopicFile, is_temporary, remove_all};
-use common::{KIB, child, entries, on_each_filesystem, open, small, task, temp_dir};
 use rustix::fs::{FlockOperation, flock};
+
+/// The test that other processes run.
+const CHILD: &str = concat!(module_path!(), "::child_process");
 
 #[test]
 fn one_of_many_creators_wins() {
     on_each_filesystem(|dir| {
-        let children: Vec<_> = (0..4).map(|_| child("race", dir).stdout(Stdio::piped()).spawn().unwrap()).collect();
+        let children: Vec<_> =
+            (0..4).map(|_| child(CHILD, "race", dir).stdout(Stdio::piped()).spawn().unwrap()).collect();
         let reports = thread::scope(|scope| {
             let threads: Vec<_> = (0..16).map(|_| scope.spawn(|| race(dir))).collect();
             thread::sleep(Duration::from_millis(300));
@@ -90,7 +92,7 @@ fn stopped_creator_does_not_stop_others() {
 fn creators_that_are_killed_leave_nothing_unfinished() {
     on_each_filesystem(|dir| {
         for round in 0..40u64 {
-            let mut creator = child("create for ever", dir).stdout(Stdio::null()).spawn().unwrap();
+            let mut creator = child(CHILD, "create for ever", dir).stdout(Stdio::null()).spawn().unwrap();
             let started = Instant::now();
             while entries(dir).is_empty() {
                 assert!(started.elapsed() < Duration::from_secs(20), "it creates nothing");

@@ -357,7 +357,8 @@ fn a_leaked_loan_ends_with_its_thread() {
 /// This program, about to do `task` beside the test. It uses the same `A0_ROOT`.
 fn child(task: &str, topics: [&str; 2]) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["child_process", "--exact", "--nocapture"]).stdout(Stdio::null());
+    let this = a0_testkit::actor::test_name(concat!(module_path!(), "::child_process"));
+    command.args([this, "--exact", "--nocapture"]).stdout(Stdio::null());
     command.env("A0_ROOT", root()).env("A0_TEST_TASK", task);
     command.env("A0_TEST_TOPIC", topics[0]).env("A0_TEST_OTHER", topics[1]).spawn().unwrap()
 }

@@ -1,23 +1,19 @@
 //! `a0 hz`, `a0 bw` and `a0 delay`.
 #![allow(clippy::unwrap_used, reason = "in helpers of tests")]
 
-mod common;
-#[path = "common/sandbox.rs"]
-mod sandbox;
-
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, ChildStdout};
 use std::time::{Duration, Instant};
 
+use crate::common::{Root, finish, send, terminal};
+use crate::sandbox::without_privileges;
 use a0_std::{Clock, File, FileOptions, Packet, SystemClock, TimeMono, Writer, keys};
 use a0_testkit::{bare, until};
-use common::{Root, finish, send, terminal};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
-use sandbox::without_privileges;
 use serde_json::Value;
 
 /// Far more than it takes, for machines that are busy with other tests.
@@ -241,7 +237,7 @@ fn lines_are_renewed_on_a_terminal_that_can() {
 #[test]
 fn wrong_and_hostile_arguments() {
     let root = Root::new();
-    let said = common::said(root.command_with(&["hz", "a\x1b[2Jb", "-d", "0.01"]).output().unwrap());
+    let said = crate::common::said(root.command_with(&["hz", "a\x1b[2Jb", "-d", "0.01"]).output().unwrap());
     assert_eq!((said.code, said.out.as_str()), (Some(0), "a\\u{1b}[2Jb  not there yet\n"));
     for args in ["hz", "hz t --window 0", "hz t --window 1e300", "bw t --protocol x", "delay t --count -1"] {
         assert_eq!(root.run(args).code, Some(2), "{args}");

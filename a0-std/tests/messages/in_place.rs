@@ -204,7 +204,8 @@ fn a_header_that_changes_gives_it_away() {
 /// This program, publishing as fast as it can. It uses the same `A0_ROOT`.
 fn publish_beside(topic: &str) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["child_process", "--exact", "--nocapture"]).stdout(Stdio::null());
+    let this = a0_testkit::actor::test_name(concat!(module_path!(), "::child_process"));
+    command.args([this, "--exact", "--nocapture"]).stdout(Stdio::null());
     command.env("A0_ROOT", root()).env("A0_TEST_TOPIC", topic).spawn().unwrap()
 }
 
